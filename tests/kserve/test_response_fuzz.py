@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from triton_otel.errors import DecodeError
 from triton_otel.kserve.binary import header_length_of
 from triton_otel.kserve.dtypes import DATATYPES, numpy_dtype
-from triton_otel.kserve.response import InferResult, ParsedInfer, error_message, parse_infer
+from triton_otel.kserve.response import ParsedInfer, error_message, parse_infer
+from triton_otel.kserve.result import InferResult
 from triton_otel.wire.phases import ConnectionInfo, Timing
 
 HEAD = json.dumps(

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from triton_otel.kserve.response import InferResult, ParsedInfer
+from triton_otel.kserve.response import ParsedInfer
+from triton_otel.kserve.result import InferResult
 from triton_otel.wire.phases import ConnectionInfo, Timing
 
 TIMING = Timing(blocked=None, connect=None, tls=None, send=0.1, wait=0.2, receive=0.3, total=0.6)

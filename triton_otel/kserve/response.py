@@ -16,10 +16,9 @@ from triton_otel.errors import DecodeError
 from triton_otel.kserve.binary import HEADER_LENGTH, BinaryCursor, split_body, take_size
 from triton_otel.kserve.dtypes import DATATYPES
 from triton_otel.kserve.jsondata import read_data
-from triton_otel.kserve.result import InferResult
 from triton_otel.kserve.tensor import Array, decode
 
-__all__ = ["InferResult", "ParsedInfer", "error_message", "parse_infer", "parse_json"]
+__all__ = ["ParsedInfer", "error_message", "parse_infer", "parse_json"]
 
 _DATATYPES = frozenset(DATATYPES)
 

@@ -1,0 +1,42 @@
+"""What must be true of a pool's numbers when nothing is going on."""
+
+from __future__ import annotations
+
+import httpcore
+from support.raw_server import wait_for
+
+from triton_otel.pool import ConnectionPool, PoolStats
+
+
+def check(stats: PoolStats, *, opening: int = 0) -> None:
+    """Check what holds at any moment; ``opening`` slots have not been counted as opened yet."""
+    assert stats.idle + stats.active == stats.total <= stats.max_total
+    assert stats.idle <= stats.max_idle
+    assert stats.queued == 0 or (stats.idle == 0 and stats.total == stats.max_total)
+    assert stats.opened == sum(stats.closed.values()) + stats.total - opening
+    assert stats.acquired_new == stats.opened
+    assert stats.resends == sum(stats.resent.values())
+    assert min(stats.idle, stats.active, stats.queued, stats.total) >= 0
+
+
+def settled(pool: ConnectionPool) -> PoolStats:
+    """Wait until no lease is out, check the numbers, and return them."""
+    wait_for(lambda: pool.stats().active == pool.stats().queued == 0, f"a quiet pool: {pool!r}")
+    stats = pool.stats()
+    check(stats)
+    assert len(pool.connections) == stats.total
+    assert repr(pool).endswith(f"[Requests: 0 active, 0 queued | Connections: 0 active, {stats.idle} idle]>")
+    return stats
+
+
+def serves(pool: ConnectionPool, url: str) -> PoolStats:
+    """Send one more request; it must be answered, and the books must be exact after it."""
+    response = pool.request("GET", url, extensions={"timeout": {"pool": 10, "connect": 10, "read": 10, "write": 10}})
+    assert (response.status, response.content) == (200, b"ok")
+    return settled(pool)
+
+
+def get(url: str, **extensions: object) -> httpcore.Request:
+    """Return a GET request."""
+    target = httpcore.URL(url)
+    return httpcore.Request("GET", target, headers=[(b"Host", target.host)], extensions=extensions)

@@ -1,0 +1,59 @@
+"""What an exception of httpcore's means, in the words of the telemetry contract (``error.type``)."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+import httpcore
+
+__all__ = ["classify", "close_reason", "peer_hung_up"]
+
+_BY_TYPE: dict[type[BaseException], str] = {
+    httpcore.PoolTimeout: "pool_timeout",
+    httpcore.ConnectTimeout: "connect_timeout",
+    httpcore.ReadTimeout: "read_timeout",
+    httpcore.WriteTimeout: "write_timeout",
+    httpcore.ProxyError: "proxy_error",
+    httpcore.LocalProtocolError: "protocol_error",
+    httpcore.UnsupportedProtocol: "protocol_error",
+}
+
+# The most telling first: a TLS failure is an OSError too.
+_BY_CAUSE: tuple[tuple[type[BaseException], str], ...] = (
+    (socket.gaierror, "name_resolution_error"),
+    (ssl.SSLError, "tls_error"),
+    (ConnectionRefusedError, "connection_refused"),
+    (ConnectionResetError, "connection_reset"),
+    (BrokenPipeError, "connection_reset"),
+)
+
+
+def classify(error: BaseException) -> str:
+    """Return the ``error.type`` of a failed request or of a failed attempt to connect."""
+    for kind, name in _BY_TYPE.items():
+        if isinstance(error, kind):
+            return name
+    cause: BaseException | None = error
+    while cause is not None:
+        for kind, name in _BY_CAUSE:
+            if isinstance(cause, kind):
+                return name
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, httpcore.RemoteProtocolError):
+        return "connection_reset" if str(error).startswith("Server disconnected") else "protocol_error"
+    if isinstance(error, (httpcore.ReadError, httpcore.WriteError)):
+        return "connection_reset"
+    return "_OTHER"
+
+
+def close_reason(error: BaseException) -> str:
+    """Return why a connection is closed whose request failed (``triton.connection.close_reason``)."""
+    if not isinstance(error, Exception):
+        return "cancelled"
+    return "peer_closed" if classify(error) == "connection_reset" else "error"
+
+
+def peer_hung_up(error: BaseException) -> bool:
+    """Tell whether the other side ended the connection: what a request on a kept connection may meet."""
+    return isinstance(error, (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError))

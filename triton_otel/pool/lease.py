@@ -1,0 +1,154 @@
+"""What a lease consists of besides its place in the books: the response's stream, and when it may be sent once more."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+from triton_otel.pool.failures import close_reason, peer_hung_up
+from triton_otel.pool.slot import CLOSED
+
+if TYPE_CHECKING:
+    import httpcore
+
+    from triton_otel.pool.slot import Slot
+    from triton_otel.wire.phases import Attempt
+
+__all__ = ["Dropped", "LeasedStream", "close_connection", "leftover", "may_resend"]
+
+# RFC 9110 section 9.2.2, less what nobody sends to a Triton.
+_IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
+
+
+class LeaseHolder(Protocol):
+    """The pool as a leased stream sees it."""
+
+    def settle(self, slot: Slot, reason: str) -> None:
+        """End a lease whose response is closed; ``reason`` counts where its connection cannot be used again."""
+
+    def entangled(self) -> bool:
+        """Tell whether this thread is in the middle of changing the pool's books."""
+
+    def drop(self, dropped: Dropped) -> None:
+        """Note a response that nobody closed; takes no lock."""
+
+
+class Dropped:
+    """What is left of a response that was thrown away: ended later, by a thread that may take locks."""
+
+    __slots__ = ("_inner", "slot")
+
+    def __init__(self, slot: Slot, inner: Any) -> None:
+        self.slot = slot
+        self._inner = inner
+
+    def end(self) -> None:
+        """Close httpcore's stream."""
+        with contextlib.suppress(Exception):
+            self._inner.close()
+
+
+class LeasedStream:
+    """The body of a response; closing it ends the lease of its connection, once.
+
+    As with httpcore, an iteration that is broken off closes it too, in the thread that lets go of the iterator.
+    """
+
+    __slots__ = ("__weakref__", "_inner", "_pool", "_reason", "_slot")
+
+    def __init__(self, inner: Any, pool: LeaseHolder, slot: Slot) -> None:
+        self._inner = inner
+        self._pool = pool
+        self._slot: Slot | None = slot
+        self._reason = "cancelled"
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._inner
+        except BaseException as error:
+            self._reason = close_reason(error)
+            self.close()
+            raise
+        self._reason = "not_reusable"
+
+    def close(self) -> None:
+        """End the lease; again does nothing."""
+        slot, self._slot = self._slot, None
+        if slot is None:
+            return
+        if self._pool.entangled():
+            # A garbage collection in a critical section came upon a generator that closes this response.
+            self._pool.drop(Dropped(slot, self._inner))
+            return
+        try:
+            # A connection of the caller's may answer with a stream that has no close.
+            if hasattr(self._inner, "close"):
+                self._inner.close()
+        finally:
+            self._pool.settle(slot, self._reason)
+
+    def __del__(self) -> None:
+        slot = getattr(self, "_slot", None)
+        if slot is not None:
+            self._slot = None
+            self._pool.drop(Dropped(slot, self._inner))
+
+
+def close_connection(slot: Slot) -> None:
+    """Close a slot's connection, whatever state it is in."""
+    if slot.connection is not None:
+        with contextlib.suppress(Exception):
+            # Closing twice would show in httpcore's log.
+            if not slot.connection.is_closed():
+                slot.connection.close()
+    if slot.link is not None and slot.link.stream is not None:
+        # A connection that failed between its connect and its first request has let go of its socket.
+        with contextlib.suppress(Exception):
+            slot.link.stream.close()
+
+
+def leftover(slot: Slot) -> bool:
+    """Tell whether bytes, or the end, wait on a connection whose answer is over: the next request would take them.
+
+    httpcore's HTTP/1.1 connection keeps them in h11's buffer and TLS in its own, where polling the socket does not show
+    them, and has no public way to ask.
+    """
+    connection = slot.connection
+    while (inner := getattr(connection, "_connection", None)) is not None:
+        connection = inner
+    parser = getattr(connection, "_h11_state", None)
+    if parser is not None and parser.trailing_data != (b"", False):
+        return True
+    tls = None if slot.link.stream is None else slot.link.stream.get_extra_info("ssl_object")
+    # A backend of the caller's may have its own idea of a TLS object.
+    pending = getattr(tls, "pending", None)
+    return pending is not None and pending() > 0
+
+
+def may_resend(slot: Slot, request: httpcore.Request, attempt: Attempt, error: BaseException) -> bool:
+    """Tell whether a failed request may be sent once more, on a new connection.
+
+    It met a connection that was used before and that the server has closed, no byte of an answer came, its body can be
+    sent again, and sending twice does no harm: by its method, or because the caller says so with the extension
+    ``idempotent`` (RFC 9110 section 9.2.2).
+    """
+    return (
+        attempt.reused is True
+        and attempt.resend_count == 0
+        and attempt.bytes_received == 0
+        and slot.state != CLOSED
+        and peer_hung_up(error)
+        and (request.method in _IDEMPOTENT or request.extensions.get("idempotent") is True)
+        and _replayable(request.stream)
+    )
+
+
+def _replayable(body: Any) -> bool:
+    """Tell whether a body can be iterated over again: an iterator, a wrapper around one or an answer cannot."""
+    if isinstance(body, LeasedStream):
+        return False
+    try:
+        return iter(body) is not iter(body)
+    except Exception:  # noqa: BLE001 - a stream that does not want to start again
+        return False

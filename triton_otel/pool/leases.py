@@ -1,0 +1,266 @@
+"""Leases of connections to threads: the books under a lock, the waiting, and the closing that the books ask for."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING
+
+import httpcore
+
+from triton_otel import _clock
+from triton_otel.pool.lease import close_connection
+from triton_otel.pool.slot import (
+    CLOSED,
+    CLOSING,
+    IDLE,
+    LEASED,
+    OPENING,
+    Key,
+    PoolWasClosed,
+    QueueLimitReached,
+    Slot,
+    Waiter,
+)
+from triton_otel.pool.waiting import PoolClosed, QueueFull, ThreadWaiter
+
+if TYPE_CHECKING:
+    from triton_otel.pool.state import PoolState
+    from triton_otel.pool.stats import PoolStats
+    from triton_otel.pool.waiting import PoolObserver
+    from triton_otel.wire.phases import Attempt
+
+__all__ = ["ThreadLeases"]
+
+
+class ThreadLeases:
+    """Gives connections of one pool to threads and takes them back; every method may be called from any thread.
+
+    Parameters:
+        state: The books, whose waiters are :class:`ThreadWaiter`.
+    """
+
+    def __init__(self, state: PoolState) -> None:
+        # One that knows its owner: a garbage collection inside of a critical section may close a response, see
+        # held_here().
+        self._lock = threading.RLock()
+        self._state = state
+        self.observer: PoolObserver | None = None
+
+    def snapshot(self) -> PoolStats:
+        """Return the numbers of this moment."""
+        with self._lock:
+            return self._state.snapshot()
+
+    def slots(self) -> tuple[list[Slot], int, int]:
+        """Return the slots in order of their making, how many leases have none any more, and how many requests wait."""
+        with self._lock:
+            return list(self._state.slots), self._state.orphans, self._state.queued
+
+    def held_here(self) -> bool:
+        """Tell whether the calling thread is inside of a critical section, so that it must not change the books."""
+        return self._lock._is_owned()  # type: ignore[attr-defined,no-any-return]
+
+    def acquire(self, key: Key, attempt: Attempt, timeout: float | None) -> Slot:
+        """Get a connection to ``key``, waiting for it if need be.
+
+        Parameters:
+            key: Where it leads.
+            attempt: The request; its deadline counts, its time in the queue is recorded into it.
+            timeout: Seconds to wait at most; ``None`` for no limit but the deadline.
+
+        Returns:
+            A ``LEASED`` slot whose connection is alive and whose request has been counted, or an ``OPENING`` one.
+
+        Raises:
+            httpcore.PoolTimeout: None came free in time; :class:`QueueFull` where the queue is full.
+            PoolClosed: The pool was closed meanwhile.
+        """
+        now = _clock.now()
+        with self._lock:
+            try:
+                got = self._state.acquire(key, now)
+            except QueueLimitReached:
+                raise QueueFull(
+                    f"the queue for a connection is full: {self._state.queued} requests wait, "
+                    f"max_queued is {self._state.max_queued}"
+                ) from None
+        return self._checked(got if isinstance(got, Slot) else self._wait(got, attempt, timeout))  # type: ignore[arg-type]
+
+    def replace(self, slot: Slot, attempt: Attempt, why: str, *, resend: bool = False) -> Slot:
+        """Put another connection in the place of a leased one that turned out to be of no use, and close that.
+
+        Parameters:
+            slot: The lease.
+            attempt: Its request, which starts over.
+            why: Close reason, or with ``resend`` the ``error.type`` of the failed try.
+            resend: The request was sent: it is counted as sent once more, and gets a new connection.
+
+        Raises:
+            PoolClosed: The pool was closed meanwhile.
+        """
+        close_connection(slot)
+        attempt.reset()
+        try:
+            with self._lock:
+                if resend:
+                    fresh = self._state.renew(slot, why)
+                    attempt.resend_count += 1
+                    return fresh
+                fresh = self._state.stale(slot, why)
+        except PoolWasClosed:
+            raise PoolClosed("the connection pool was closed") from None
+        return self._checked(fresh)
+
+    def opened(self, slot: Slot, now: float) -> None:
+        """An ``OPENING`` slot's connection is there."""
+        with self._lock:
+            self._state.opened(slot, now)
+
+    def failed(self, slot: Slot, error_type: str | None) -> None:
+        """An ``OPENING`` slot's connection could not be made, or is not wanted any more (``None``)."""
+        with self._lock:
+            waiter = self._state.failed(slot, error_type)
+        self._wake(waiter)
+
+    def retire_reason(self, slot: Slot, now: float) -> str | None:
+        """Return why a connection that could be used again must be closed before its release, or ``None``."""
+        return self._state.retire_reason(slot, now)
+
+    def release(self, slot: Slot, reason: str | None) -> None:
+        """End a lease; ``reason`` says why its connection was closed, ``None`` that it can be used again."""
+        now = _clock.now()
+        with self._lock:
+            waiter, surplus = self._state.release(slot, now, reason)
+        self._wake(waiter)
+        if surplus is not None:
+            self._close_slot(surplus)
+
+    def expire(self, now: float) -> float | None:
+        """Close the idle connections whose time is over; return when to come again at the latest."""
+        with self._lock:
+            over = self._state.expire(now)
+        for slot in over:
+            self._close_slot(slot)
+        with self._lock:
+            return self._state.next_due(now)
+
+    def close(self) -> None:
+        """Close idle connections, break off the others, fail the waiters; the books can be used again."""
+        with self._lock:
+            was = {slot: slot.state for slot in self._state.slots}
+            _, waiters = self._state.close()
+        for waiter in waiters:
+            self._wake(waiter)
+        for slot, state in was.items():
+            if state not in (IDLE, CLOSING) and slot.link is not None:
+                slot.link.abort()
+                if slot.connection is not None:
+                    with contextlib.suppress(Exception):
+                        slot.connection.close()
+            elif state == IDLE:
+                close_connection(slot)
+
+    def close_unused(self) -> None:
+        """Close sockets of idle connections and of leases whose thread has ended; the books stay as they are."""
+        running = {thread.ident for thread in threading.enumerate() if thread is not threading.current_thread()}
+        for slot in self.slots()[0]:
+            link = slot.link
+            if link is not None and link.stream is not None and (slot.state == IDLE or link.thread not in running):
+                with contextlib.suppress(Exception):
+                    link.stream.close()
+
+    def inherited(self, parent: ThreadLeases) -> None:
+        """Take over from the parent process's leases in a forked child: close their sockets without a byte on them."""
+        slots = list(parent._state.slots)
+        self._state.inherit(sum(slot.state != OPENING for slot in slots))
+        for slot in slots:
+            slot.state = CLOSED
+            close_connection(slot)
+            if slot.evicted is not None:
+                close_connection(slot.evicted)
+
+    def _wait(self, waiter: ThreadWaiter, attempt: Attempt, timeout: float | None) -> Slot:
+        if attempt.deadline is not None:
+            left = attempt.deadline - waiter.since
+            timeout = left if timeout is None else min(timeout, left)
+        error_type: str | None = "_OTHER"
+        try:
+            woken = waiter.wait(timeout)
+            if not woken:
+                with self._lock:
+                    self._state.cancel(waiter, timed_out=True)
+            if waiter.failed:
+                raise PoolClosed("the connection pool was closed while the request waited for a connection")
+            if waiter.grant is None:
+                error_type = "pool_timeout"
+                raise httpcore.PoolTimeout(f"no connection became free within {timeout:.3f} s")
+            error_type = None
+            return waiter.grant
+        except BaseException:
+            if error_type == "_OTHER":
+                with self._lock:
+                    slot = self._state.cancel(waiter)
+                if slot is not None:
+                    self._give_back(slot)
+            raise
+        finally:
+            attempt.blocked = _clock.now() - waiter.since
+            if self.observer is not None:
+                # A slot is in this thread's hands: an observer that fails must not lose it.
+                with contextlib.suppress(Exception):
+                    self.observer.waited(attempt.blocked, error_type)
+
+    def _checked(self, slot: Slot) -> Slot:
+        """Look once whether the peer of a used connection is still there; return a slot that is fit or to be opened."""
+        try:
+            while slot.state == LEASED:
+                reason = slot.stale_reason(_clock.now())
+                if reason is None:
+                    connection = slot.connection
+                    if connection.is_available() and not connection.has_expired():
+                        break
+                    reason = "peer_closed"
+                slot = self._swap(slot, reason)
+            with self._lock:
+                if slot.state == LEASED:
+                    self._state.begin(slot)
+            if slot.evicted is not None:
+                close_connection(slot.evicted)
+                slot.evicted = None
+            if slot.state == CLOSED:
+                with self._lock:
+                    self._state.failed(slot, None)
+                raise PoolWasClosed
+        except PoolWasClosed:
+            raise PoolClosed("the connection pool was closed") from None
+        except BaseException:
+            self._give_back(slot)
+            raise
+        return slot
+
+    def _swap(self, slot: Slot, reason: str) -> Slot:
+        # Closed before its place is given to another: the limit is one of sockets.
+        close_connection(slot)
+        with self._lock:
+            return self._state.stale(slot, reason)
+
+    def _give_back(self, slot: Slot) -> None:
+        if slot.evicted is not None:
+            close_connection(slot.evicted)
+        with self._lock:
+            waiter, surplus = self._state.give_back(slot, _clock.now())
+        self._wake(waiter)
+        if surplus is not None:
+            self._close_slot(surplus)
+
+    def _close_slot(self, slot: Slot) -> None:
+        close_connection(slot)
+        with self._lock:
+            waiter = self._state.closed(slot)
+        self._wake(waiter)
+
+    @staticmethod
+    def _wake(waiter: Waiter | None) -> None:
+        if waiter is not None:
+            waiter.wake()  # type: ignore[attr-defined]

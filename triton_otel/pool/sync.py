@@ -1,0 +1,380 @@
+"""The connection pool for threads: :class:`PoolState` decides under a lock, this shell waits and does the I/O."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import sys
+from collections import deque
+from collections.abc import Iterable, Mapping
+from functools import partial
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
+
+import h11
+import httpcore
+
+from triton_otel import _clock
+from triton_otel.pool.failures import classify, close_reason
+from triton_otel.pool.housekeeper import HOUSEKEEPER
+from triton_otel.pool.lease import Dropped, LeasedStream, close_connection, leftover, may_resend
+from triton_otel.pool.leases import ThreadLeases
+from triton_otel.pool.slot import CLOSED, IDLE, LEASED, OPENING, Key, Slot
+from triton_otel.pool.state import PoolState
+from triton_otel.pool.upkeep import Upkeep, enlist
+from triton_otel.pool.waiting import PoolClosed, PoolObserver, ThreadWaiter
+from triton_otel.wire.phases import Attempt
+from triton_otel.wire.stream import Link, WatchedBackend, opening
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from triton_otel.pool.stats import PoolStats
+
+__all__ = ["ConnectionPool"]
+
+
+class ConnectionPool(httpcore.ConnectionPool):
+    """httpcore's connection pool, with books that are exact and O(1).
+
+    Every argument of :class:`httpcore.ConnectionPool` works as there, and it is used in the same way.  May be used from
+    any number of threads.
+
+    Parameters:
+        max_connections: Limit of sockets over all origins; default 10, ``None`` for no limit.
+        max_keepalive_connections: Limit of idle connections; ``None`` for the same as ``max_connections``.
+        keepalive_expiry: Seconds that a connection may be idle; ``None`` for ever.  It is closed on time, with or
+            without traffic.
+        ssl_context, proxy, http1, http2, retries, local_address, uds, network_backend, socket_options: As in httpcore.
+        max_lifetime: Seconds that a connection may live, shortened by up to 2.5 % at random; ``None`` for ever.
+        max_queued: Limit of requests that wait for a connection; one more gets :class:`QueueFull`.  ``None`` for none.
+        reuse: ``False`` closes every connection after its first request.
+    """
+
+    def __init__(
+        self,
+        ssl_context: ssl.SSLContext | None = None,
+        proxy: httpcore.Proxy | None = None,
+        max_connections: int | None = 10,
+        max_keepalive_connections: int | None = None,
+        keepalive_expiry: float | None = None,
+        http1: bool = True,
+        http2: bool = False,
+        retries: int = 0,
+        local_address: str | None = None,
+        uds: str | None = None,
+        network_backend: httpcore.NetworkBackend | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+        *,
+        max_lifetime: float | None = None,
+        max_queued: int | None = None,
+        reuse: bool = True,
+    ) -> None:
+        super().__init__(
+            ssl_context=ssl_context,
+            proxy=proxy,
+            max_connections=max_connections,
+            max_keepalive_connections=max_keepalive_connections,
+            keepalive_expiry=keepalive_expiry,
+            http1=http1,
+            http2=http2,
+            retries=retries,
+            local_address=local_address,
+            uds=uds,
+            network_backend=WatchedBackend(httpcore.SyncBackend() if network_backend is None else network_backend),
+            socket_options=socket_options,
+        )
+        unlimited = sys.maxsize
+        self._limits: dict[str, Any] = {
+            "max_total": unlimited if max_connections is None else max_connections,
+            "max_idle": unlimited if max_keepalive_connections is None else max_keepalive_connections,
+            "keep_alive": keepalive_expiry,
+            "max_lifetime": max_lifetime,
+            "max_queued": max_queued,
+            "reuse": reuse,
+            "new_waiter": ThreadWaiter,
+        }
+        self._dropped: deque[Dropped] = deque()
+        self._upkeep = Upkeep(self, HOUSEKEEPER.hurry)
+        self._enlisted = False
+        self._closed = False
+        self._close_wanted = False
+        self._leases = ThreadLeases(PoolState(**self._limits))
+        enlist(self)
+
+    @property
+    def observer(self) -> PoolObserver | None:
+        """Where durations are reported; ``None`` for nowhere."""
+        return self._leases.observer
+
+    @observer.setter
+    def observer(self, observer: PoolObserver | None) -> None:
+        self._leases.observer = observer
+
+    # What a user of httpcore sees.
+
+    @property
+    def connections(self) -> list[httpcore.ConnectionInterface]:
+        """The connections of the pool, in order of their making."""
+        slots, _, _ = self._leases.slots()
+        return [slot.connection for slot in slots if slot.connection is not None]
+
+    def handle_request(self, request: httpcore.Request) -> httpcore.Response:
+        """Send a request and return its response as soon as its headers are there; see httpcore.
+
+        The connection is leased until the response is closed.
+        """
+        timeouts: Mapping[str, float | None] = request.extensions.get("timeout", {})
+        attempt = Attempt(_clock.now())
+        slot, response = self._respond(request, attempt, timeouts.get("pool"))
+        return httpcore.Response(
+            status=response.status,
+            headers=response.headers,
+            content=LeasedStream(response.stream, self, slot),
+            extensions=response.extensions,
+        )
+
+    def exchange(
+        self, request: httpcore.Request, attempt: Attempt, queue_timeout: float | None
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """Send a request and read its whole answer, under the deadline of ``attempt`` and recording into it.
+
+        Parameters:
+            request: The request; its ``timeout`` extension limits the single operations.
+            attempt: Gets the facts of the request, also when it fails.
+            queue_timeout: Seconds to wait for a connection at most; ``None`` for the rest of the deadline.
+
+        Returns:
+            Status, headers and body.
+
+        Raises:
+            httpcore.PoolTimeout: No connection in time; :class:`QueueFull` where the queue is full.
+            httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError: As in httpcore.
+        """
+        try:
+            slot, response = self._respond(request, attempt, queue_timeout)
+            stream = LeasedStream(response.stream, self, slot)
+            try:
+                body = b"".join(stream)
+            finally:
+                stream.close()
+        except BaseException:
+            attempt.ended = _clock.now()
+            raise
+        attempt.ended = attempt.last_byte or _clock.now()
+        attempt.http_version = response.extensions["http_version"].decode("ascii").removeprefix("HTTP/")
+        return response.status, response.headers, body
+
+    def stats(self) -> PoolStats:
+        """Return the pool's numbers, all of one moment."""
+        return self._leases.snapshot()
+
+    def close(self) -> None:
+        """Close every connection, also those in use, and fail the requests that wait.
+
+        Returns when the sockets are closed.  A thread that is blocked on one of them gets
+        :class:`httpcore.ReadError` or :class:`httpcore.WriteError`.  As with httpcore, the pool can be used again.
+        """
+        if self._leases.held_here():
+            # A garbage collection in a critical section came upon an owner that closes its pool: the housekeeper's job.
+            self._close_wanted = True
+            HOUSEKEEPER.hurry(self._upkeep)
+            return
+        self._closed = True
+        if self._enlisted:
+            self._enlisted = False
+            HOUSEKEEPER.remove(self._upkeep)
+        self._leases.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the pool was closed and not used since."""
+        return self._closed
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __repr__(self) -> str:
+        slots, orphans, queued = self._leases.slots()
+        leased = orphans + sum(slot.state in (LEASED, OPENING) for slot in slots)
+        idle = sum(slot.state == IDLE for slot in slots)
+        return (
+            f"<{type(self).__name__} [Requests: {leased} active, {queued} queued | "
+            f"Connections: {len(slots) - idle} active, {idle} idle]>"
+        )
+
+    # The way of a request.
+
+    def _respond(
+        self, request: httpcore.Request, attempt: Attempt, queue_timeout: float | None
+    ) -> tuple[Slot, httpcore.Response]:
+        if not self._limits["reuse"]:
+            request = _closing(request)
+        scheme = request.url.scheme.decode("ascii", "replace")
+        if scheme not in ("http", "https", "ws", "wss"):
+            raise httpcore.UnsupportedProtocol(
+                f"Request URL has an unsupported protocol '{scheme}://'."
+                if scheme
+                else "Request URL is missing an 'http://' or 'https://' protocol."
+            )
+        origin = request.url.origin
+        slot = self._lease((origin.scheme, origin.host, origin.port), attempt, queue_timeout)
+        while True:
+            try:
+                return slot, self._send(slot, request, attempt)
+            except httpcore.ConnectionNotAvailable:
+                # It ran out of streams, or turned out to speak HTTP/1.1 and be taken; the place in line is kept.
+                slot = self._leases.replace(slot, attempt, "not_reusable")
+            except BaseException as error:
+                if not may_resend(slot, request, attempt, error):
+                    self._fail(slot, attempt, error)
+                    if isinstance(error, h11.LocalProtocolError):
+                        raise httpcore.LocalProtocolError(str(error)) from error
+                    raise
+                slot = self._leases.replace(slot, attempt, classify(error), resend=True)
+
+    def _lease(self, key: Key, attempt: Attempt, timeout: float | None) -> Slot:
+        if self._dropped:
+            self._drain()
+        if not self._enlisted:
+            # Two threads may both come here; taking a task on twice is the same as once.
+            self._enlisted = True
+            self._closed = False
+            HOUSEKEEPER.add(self._upkeep)
+        return self._leases.acquire(key, attempt, timeout)
+
+    def _send(self, slot: Slot, request: httpcore.Request, attempt: Attempt) -> httpcore.Response:
+        attempt.connection_id = slot.id
+        if slot.state != OPENING:
+            attempt.reused = True
+            attempt.requests = slot.requests
+            attempt.age = _clock.now() - slot.opened_at
+            attempt.peer = slot.link.peer
+            slot.link.attempt = attempt
+            slot.link.thread = get_ident()
+            response: httpcore.Response = slot.connection.handle_request(request)
+            return response
+        attempt.reused, attempt.requests, attempt.age = False, 1, 0.0
+        opened = partial(self._opened, slot, attempt)
+        slot.link = Link(attempt, opened, self._handshakes(request.url.scheme))
+        slot.link.thread = get_ident()
+        if slot.state == CLOSED:
+            # The order matters: close() marks the slot and looks for the link, so one of the two sees the other.
+            raise PoolClosed("the connection pool was closed")
+        slot.connection = self.create_connection(request.url.origin)
+        with opening(slot.link):
+            response = slot.connection.handle_request(request)
+        if slot.requests == 0:
+            opened()
+        return response
+
+    def _opened(self, slot: Slot, attempt: Attempt) -> None:
+        slot.link.on_first_write = None
+        self._leases.opened(slot, slot.link.connected_at or _clock.now())
+        self._report_created(slot, attempt, None)
+
+    def _report_created(self, slot: Slot, attempt: Attempt, error_type: str | None) -> None:
+        if self.observer is not None and attempt.connect is not None:
+            seconds = attempt.connect + (attempt.tls or 0.0)
+            with contextlib.suppress(Exception):
+                self.observer.created(slot.key[1].decode("ascii", "replace"), slot.key[2], seconds, error_type)
+
+    def _handshakes(self, scheme: bytes) -> int | None:
+        """Return how many TLS handshakes come before the first byte of a request; ``None`` where that does not tell."""
+        secure = scheme in (b"https", b"wss")
+        if self._proxy is None:
+            return int(secure)
+        proxy = self._proxy.url.scheme
+        if proxy in (b"socks5", b"socks5h"):
+            return 1 if secure else None
+        return int(proxy == b"https") + int(scheme != b"http")
+
+    # The ways back.
+
+    def _fail(self, slot: Slot, attempt: Attempt, error: BaseException) -> None:
+        """Give the slot of a request back that got no response."""
+        close_connection(slot)
+        error_type = classify(error) if isinstance(error, Exception) else None
+        link = slot.link
+        if slot.requests == 0 and link is not None:
+            if link.ready:
+                self._opened(slot, attempt)
+            link.on_first_write = None
+        if slot.requests == 0:
+            self._leases.failed(slot, error_type)
+            if error_type is not None:
+                self._report_created(slot, attempt, error_type)
+        else:
+            self._leases.release(slot, close_reason(error))
+
+    def settle(self, slot: Slot, reason: str) -> None:
+        """End a lease whose response is closed.
+
+        Parameters:
+            slot: The leased slot.
+            reason: Why its connection goes if it is in no state to be used again.
+        """
+        connection = slot.connection
+        slot.link.attempt = None
+        verdict: str | None = reason
+        try:
+            if connection.is_idle() and not connection.is_closed():
+                # Bytes that came with the answer but do not belong to it would be taken for the next one.
+                verdict = "error" if leftover(slot) else self._leases.retire_reason(slot, _clock.now())
+        finally:
+            if verdict is not None or slot.state == CLOSED:
+                close_connection(slot)
+            self._leases.release(slot, verdict)
+
+    # Upkeep.
+
+    def entangled(self) -> bool:
+        """Tell whether this thread is in the middle of changing the pool's books."""
+        return self._leases.held_here()
+
+    def drop(self, dropped: Dropped) -> None:
+        """Note a response that was thrown away without being closed.  Takes no lock: called by finalizers."""
+        self._dropped.append(dropped)
+        HOUSEKEEPER.hurry(self._upkeep)
+
+    def _drain(self) -> None:
+        while self._dropped:
+            try:
+                dropped = self._dropped.popleft()
+            except IndexError:
+                return
+            dropped.end()
+            self.settle(dropped.slot, "cancelled")
+
+    def upkeep(self, now: float) -> float:
+        """Close what is over; return when to come again (for the housekeeper)."""
+        if self._close_wanted:
+            self._close_wanted = False
+            self.close()
+        self._drain()
+        due = self._leases.expire(now)
+        return now + 3600.0 if due is None else due
+
+    def interpreter_ends(self) -> None:
+        """Close the sockets that no running thread uses, which would be called unclosed; nobody runs on to be told."""
+        self._leases.close_unused()
+
+    def forked(self) -> None:
+        """Start over in a forked child; the parent's connections are let go of without a byte on their sockets."""
+        self._dropped.clear()
+        self._enlisted = False
+        parent, self._leases = self._leases, ThreadLeases(PoolState(**self._limits))
+        self._leases.observer = parent.observer
+        self._leases.inherited(parent)
+
+
+def _closing(request: httpcore.Request) -> httpcore.Request:
+    """Return the request with the word that it is the last one on its connection (RFC 9112 section 9.6)."""
+    headers = [(name, value) for name, value in request.headers if name.lower() != b"connection"]
+    return httpcore.Request(
+        request.method,
+        request.url,
+        headers=[*headers, (b"Connection", b"close")],
+        content=request.stream,
+        extensions=request.extensions,
+    )

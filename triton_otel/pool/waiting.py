@@ -1,0 +1,52 @@
+"""How a thread waits for a connection, and what it may get instead."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+import httpcore
+
+from triton_otel.pool.slot import Waiter
+
+if TYPE_CHECKING:
+    from triton_otel.pool.slot import Key
+
+__all__ = ["PoolClosed", "PoolObserver", "QueueFull", "ThreadWaiter"]
+
+
+class QueueFull(httpcore.PoolTimeout):
+    """The queue for a connection is at ``max_queued``, so the request was not queued."""
+
+
+class PoolClosed(httpcore.NetworkError):
+    """The pool was closed while the request waited for a connection or was about to use one."""
+
+
+class PoolObserver(Protocol):
+    """Where a pool reports durations; never called while the pool's lock is held."""
+
+    def waited(self, seconds: float, error_type: str | None) -> None:
+        """A request that had to queue got a connection, or gave up (``error_type``)."""
+
+    def created(self, host: str, port: int, seconds: float, error_type: str | None) -> None:
+        """A connection was made, or could not be made (``error_type``)."""
+
+
+class ThreadWaiter(Waiter):
+    """A waiter whose thread sleeps on a lock that :meth:`wake` releases."""
+
+    __slots__ = ("_bell",)
+
+    def __init__(self, key: Key, now: float) -> None:
+        super().__init__(key, now)
+        self._bell = threading.Lock()
+        self._bell.acquire()
+
+    def wait(self, timeout: float | None) -> bool:
+        """Sleep until woken or until ``timeout`` seconds have passed; tell whether it was woken."""
+        return self._bell.acquire(timeout=-1 if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX))
+
+    def wake(self) -> None:
+        """Wake the thread; called once."""
+        self._bell.release()

@@ -1,0 +1,314 @@
+"""Streams that know which request they work for.
+
+httpcore's connections see a network stream and a time-out per operation.  :class:`WatchedBackend` puts between the two
+what they cannot do: a deadline over the whole call, the time of every phase, whether a byte of the answer was seen, and
+breaking off an operation of another thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import httpcore
+from httpcore import SOCKET_OPTION, NetworkBackend, NetworkStream
+
+from triton_otel import _clock
+
+if TYPE_CHECKING:
+    from triton_otel.wire.phases import Attempt
+
+__all__ = ["Link", "WatchedBackend", "opening"]
+
+_SLICE = 16 * 1024
+
+_opening: ContextVar[Link | None] = ContextVar("triton_otel_opening", default=None)
+
+
+class Link:
+    """What the streams of one connection share: the request they work for, and whether they were broken off.
+
+    Parameters:
+        attempt: The request that the connection is opened for.
+        on_first_write: Called once, before the first byte of a request: from then on the connection is open.
+        handshakes: How many TLS handshakes come before that byte: what is written earlier talks to a proxy.  ``None``
+            where that does not tell; then ``on_first_write`` is not called.
+    """
+
+    __slots__ = (
+        "aborted",
+        "attempt",
+        "busy",
+        "connected_at",
+        "handshakes",
+        "handshakes_left",
+        "handshaking",
+        "on_first_write",
+        "peer",
+        "stream",
+        "thread",
+    )
+
+    def __init__(self, attempt: Attempt, on_first_write: Callable[[], None] | None, handshakes: int | None = 0) -> None:
+        self.attempt: Attempt | None = attempt
+        self.on_first_write = on_first_write
+        self.handshakes = handshakes
+        self.handshakes_left = handshakes
+        self.handshaking: socket.socket | None = None
+        self.thread = 0
+        self.connected_at = 0.0
+        self.peer: tuple[str, int] | None = None
+        self.stream: NetworkStream | None = None
+        self.aborted = False
+        self.busy = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether everything is there that comes before the first byte of a request."""
+        return self.stream is not None and self.handshakes_left == 0
+
+    def close(self, stream: NetworkStream) -> None:
+        """Close a stream, unless a thread is blocked on it that was told to do so itself."""
+        if not (self.aborted and self.busy):
+            stream.close()
+
+    def abort(self) -> None:
+        """Break off whatever goes on over this connection, also in another thread.
+
+        Closing a descriptor does not wake a thread that is blocked on it, and closing it under such a thread lets the
+        next socket take its number.  So a busy socket is only shut down, and its thread closes it on the way out.
+        """
+        self.aborted = True
+        stream = self.stream
+        if stream is None:
+            return
+        for sock in (stream.get_extra_info("socket"), self.handshaking):
+            if isinstance(sock, socket.socket):
+                with contextlib.suppress(OSError):
+                    # Not SSLSocket's own: that one drops the TLS object that the other thread is using.
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        if not self.busy:
+            stream.close()
+
+    def limit(self, timeout: float | None, error: type[Exception]) -> float | None:
+        """Return the time-out of one operation under the request's deadline; raise ``error`` where it has passed."""
+        attempt = self.attempt
+        if attempt is None or attempt.deadline is None:
+            return timeout
+        left = attempt.deadline - _clock.now()
+        if left <= 0:
+            raise error("the deadline of the call has passed")
+        return left if timeout is None or left < timeout else timeout
+
+    def refuse_if_aborted(self) -> None:
+        """Raise :class:`httpcore.ConnectError` where the connection was broken off before it was made."""
+        if self.aborted:
+            raise httpcore.ConnectError("the connection pool was closed")
+
+    @contextlib.contextmanager
+    def operation(self, stream: NetworkStream, error: type[Exception]) -> Iterator[None]:
+        """One blocking operation, which :meth:`abort` of another thread may break off."""
+        # The order matters: this thread says busy and looks for aborted, abort() says aborted and looks for busy, so
+        # at least one of them sees the other.
+        self.busy = True
+        try:
+            if self.aborted:
+                raise error("the connection pool was closed")
+            yield
+        except Exception as exc:
+            if self.aborted and not isinstance(exc, error):
+                raise error("the connection pool was closed") from exc
+            raise
+        finally:
+            self.busy = False
+            if self.aborted:
+                stream.close()
+
+    @contextlib.contextmanager
+    def handshake(self, stream: NetworkStream) -> Iterator[None]:
+        """A TLS handshake, during which the stream's own socket is an empty shell that cannot be shut down."""
+        sock = stream.get_extra_info("socket")
+        if isinstance(sock, socket.socket):
+            self.handshaking = sock.dup()
+        try:
+            self.refuse_if_aborted()
+            yield
+        finally:
+            spare, self.handshaking = self.handshaking, None
+            if spare is not None:
+                spare.close()
+
+
+@contextlib.contextmanager
+def opening(link: Link) -> Iterator[None]:
+    """Make ``link`` the one that connections opened in this thread or task belong to."""
+    token = _opening.set(link)
+    try:
+        yield
+    finally:
+        _opening.reset(token)
+
+
+class WatchedStream(NetworkStream):
+    """A network stream of httpcore's, watched."""
+
+    def __init__(self, inner: NetworkStream, link: Link) -> None:
+        self._inner = inner
+        self._link = link
+        link.stream = inner
+
+    def __repr__(self) -> str:
+        return repr(self._inner)
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read up to ``max_bytes``; see httpcore."""
+        link = self._link
+        with link.operation(self._inner, httpcore.ReadError):
+            data = self._inner.read(max_bytes, link.limit(timeout, httpcore.ReadTimeout))
+            if link.aborted:
+                raise httpcore.ReadError("the connection pool was closed")
+        attempt = link.attempt
+        if attempt is not None and data:
+            attempt.last_byte = now = _clock.now()
+            if attempt.first_byte is None:
+                attempt.first_byte = now
+            attempt.bytes_received += len(data)
+        return data
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Write all of ``buffer``; see httpcore."""
+        link = self._link
+        attempt = link.attempt
+        if link.on_first_write is not None and link.handshakes_left == 0:
+            opened, link.on_first_write = link.on_first_write, None
+            opened()
+        if attempt is not None and attempt.send_started is None:
+            attempt.send_started = _clock.now()
+        with link.operation(self._inner, httpcore.WriteError):
+            if attempt is None or attempt.deadline is None or len(buffer) <= _SLICE:
+                self._inner.write(buffer, link.limit(timeout, httpcore.WriteTimeout))
+            else:
+                # httpcore starts the time-out anew for every partial write; a slice at a time keeps the deadline.
+                view = memoryview(buffer)
+                for start in range(0, len(view), _SLICE):
+                    part = view[start : start + _SLICE]
+                    self._inner.write(part, link.limit(timeout, httpcore.WriteTimeout))  # type: ignore[arg-type]
+        if attempt is not None:
+            attempt.sent = _clock.now()
+            attempt.bytes_sent += len(buffer)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._link.close(self._inner)
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> NetworkStream:
+        """Start TLS on this stream; see httpcore."""
+        link = self._link
+        started = _clock.now()
+        with link.operation(self._inner, httpcore.ConnectError), link.handshake(self._inner):
+            limit = link.limit(timeout, httpcore.ConnectTimeout)
+            secure = self._inner.start_tls(ssl_context, server_hostname, limit)
+        link.connected_at = _clock.now()
+        if link.handshakes_left:
+            link.handshakes_left -= 1
+        if link.attempt is not None:
+            # What went over the wire so far was a talk with a proxy.
+            link.attempt.forget_bytes()
+            link.attempt.tls = link.connected_at - started
+        return WatchedStream(secure, link)
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return httpcore's extra information: ``socket``, ``server_addr``, ``ssl_object`` and so on."""
+        return self._inner.get_extra_info(info)
+
+
+class WatchedBackend(NetworkBackend):
+    """A network backend of httpcore's whose streams are watched.
+
+    Parameters:
+        inner: The backend that does the work.
+    """
+
+    def __init__(self, inner: NetworkBackend) -> None:
+        self._inner = inner
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[SOCKET_OPTION] | None = None,
+    ) -> NetworkStream:
+        """Connect; see httpcore."""
+        link = _opening.get()
+        if link is None:
+            # A connection that the pool made for somebody who uses it without the pool.
+            return self._inner.connect_tcp(
+                host, port, timeout=timeout, local_address=local_address, socket_options=socket_options
+            )
+        started = _clock.now()
+        link.refuse_if_aborted()
+        limit = link.limit(timeout, httpcore.ConnectTimeout)
+        try:
+            stream = self._inner.connect_tcp(
+                host, port, timeout=limit, local_address=local_address, socket_options=socket_options
+            )
+        finally:
+            if link.attempt is not None:
+                link.attempt.connect = _clock.now() - started
+        return self._connected(stream, link)
+
+    def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,
+        socket_options: Iterable[SOCKET_OPTION] | None = None,
+    ) -> NetworkStream:
+        """Connect to a Unix domain socket; see httpcore."""
+        link = _opening.get()
+        if link is None:
+            return self._inner.connect_unix_socket(path, timeout=timeout, socket_options=socket_options)
+        started = _clock.now()
+        link.refuse_if_aborted()
+        limit = link.limit(timeout, httpcore.ConnectTimeout)
+        try:
+            stream = self._inner.connect_unix_socket(path, timeout=limit, socket_options=socket_options)
+        finally:
+            if link.attempt is not None:
+                link.attempt.connect = _clock.now() - started
+        return self._connected(stream, link)
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep between two attempts to connect; see httpcore."""
+        link = _opening.get()
+        if link is None:
+            self._inner.sleep(seconds)
+        elif not link.aborted:
+            limit = link.limit(seconds, httpcore.ConnectTimeout)
+            self._inner.sleep(seconds if limit is None else limit)
+
+    @staticmethod
+    def _connected(stream: NetworkStream, link: Link) -> NetworkStream:
+        watched = WatchedStream(stream, link)
+        link.connected_at = _clock.now()
+        link.handshakes_left = link.handshakes
+        address = None
+        with contextlib.suppress(OSError):
+            # A peer that has reset the connection by now has no address any more; the request will find out.
+            address = stream.get_extra_info("server_addr")
+        if isinstance(address, tuple):
+            link.peer = (address[0], address[1])
+            if link.attempt is not None:
+                link.attempt.peer = link.peer
+        if link.aborted:
+            # close() found no socket to shut down while this one was connecting.
+            stream.close()
+            link.refuse_if_aborted()
+        return watched
