@@ -1,0 +1,55 @@
+"""What triton_otel tells about itself: series, spans and log lines.
+
+Nothing of the OpenTelemetry SDK or of an exporter is loaded before :func:`configure` is called.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+
+    from triton_otel.telemetry.metrics import StatsSource
+    from triton_otel.telemetry.setup import Handle
+
+__all__ = ["configure", "observe"]
+
+
+def configure(*, service_name: str | None = None, shutdown_timeout: float = 5.0) -> Handle:
+    """Set OpenTelemetry up for this process from the ``OTEL_*`` variables.
+
+    See :func:`triton_otel.telemetry.setup.configure`.
+
+    Parameters:
+        service_name: ``service.name`` of the resource; ``None`` leaves it to the environment.
+        shutdown_timeout: Seconds that the end of the process waits for the last export at most.
+
+    Returns:
+        A handle with ``shutdown()``; the same one for every call.
+
+    Raises:
+        ConfigError: A variable or an argument has no usable value.
+    """
+    from triton_otel.telemetry import setup
+
+    return setup.configure(service_name=service_name, shutdown_timeout=shutdown_timeout)
+
+
+def observe(pool: StatsSource, name: str, *, meter_provider: MeterProvider | None = None) -> None:
+    """Show a pool that no client stands over: its gauges and counters, and its durations.
+
+    The series end when the pool is closed or collected.
+
+    Parameters:
+        pool: A pool of :mod:`triton_otel.pool`; held weakly.
+        name: Value of ``triton.client.pool.name``.
+        meter_provider: ``None`` for the global one.
+    """
+    from triton_otel.telemetry.metrics import instruments
+
+    known = instruments(meter_provider)
+    known.add(pool, name)
+    if getattr(pool, "observer", known) is None:
+        # Only a pool that has the attribute, and has nobody there yet.
+        setattr(pool, "observer", known.observer(name))  # noqa: B010 - the protocol does not name it

@@ -1,0 +1,146 @@
+"""Writing the trace context into a request's headers, and the keys by which others switch us off.
+
+The propagators are the application's (``OTEL_PROPAGATORS``), so what they write is checked like any other foreign
+value: nothing they say can break out of its header line or change how the request is framed.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING
+
+from opentelemetry import trace
+from opentelemetry.propagators.textmap import Setter
+
+from triton_otel.telemetry.quiet import note
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.propagators.textmap import TextMapPropagator
+
+__all__ = ["Headers", "inject", "suppressed"]
+
+Headers = list[tuple[bytes, bytes]]
+
+# RFC 9110 section 5.6.2 (token) and 5.5 (field value), the latter without obs-text: no propagator needs it.
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_VALUE = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?\Z")
+
+# What frames, routes or authorises the request is not for a propagator to say.
+_RESERVED = frozenset(
+    {
+        b"authorization",
+        b"connection",
+        b"content-encoding",
+        b"content-length",
+        b"content-type",
+        b"expect",
+        b"host",
+        b"inference-header-content-length",
+        b"proxy-authorization",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+
+_TRACEPARENT = b"traceparent"
+_TRACESTATE = b"tracestate"
+
+
+def _suppression_keys() -> tuple[str, ...]:
+    from opentelemetry import context
+
+    # The first is the plain key of older instrumentations, the others are private names of the API.
+    keys = ["suppress_instrumentation"]
+    for private in ("_SUPPRESS_INSTRUMENTATION_KEY", "_SUPPRESS_HTTP_INSTRUMENTATION_KEY"):
+        key = getattr(context, private, None)
+        if isinstance(key, str):
+            keys.append(key)
+    return tuple(keys)
+
+
+_SUPPRESSION_KEYS = _suppression_keys()
+
+
+def suppressed(context: Context) -> bool:
+    """Return whether the application asked for no instrumentation of HTTP here.
+
+    Parameters:
+        context: The current context.
+    """
+    if not context:
+        return False
+    return any(context.get(key) for key in _SUPPRESSION_KEYS)
+
+
+class _Setter(Setter[Headers]):
+    """Writes checked headers to a list of byte pairs."""
+
+    def set(self, carrier: Headers, key: str, value: str) -> None:
+        """Append one header; a name or a value that is not safe in a header line is dropped."""
+        try:
+            name, content = key.encode("ascii").lower(), value.strip(" \t").encode("ascii")
+        except (AttributeError, UnicodeEncodeError):
+            return
+        if _TOKEN.match(name) and _VALUE.match(content) and name not in _RESERVED:
+            carrier.append((name, content))
+
+
+_SETTER = _Setter()
+
+
+def _load() -> TextMapPropagator | None:
+    """Return ``None`` for "whatever the global propagator is", or W3C's where the global one cannot be had."""
+    try:
+        import opentelemetry.propagate  # noqa: F401
+    except Exception:  # noqa: BLE001 - a misspelt OTEL_PROPAGATORS makes the import itself fail
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        note("OTEL_PROPAGATORS names a propagator that cannot be loaded; W3C trace context is used", logging.WARNING)
+        return TraceContextTextMapPropagator()
+    return None
+
+
+_fallback = _load()
+
+
+def _propagator() -> TextMapPropagator:
+    if _fallback is not None:
+        return _fallback
+    from opentelemetry.propagate import get_global_textmap
+
+    return get_global_textmap()
+
+
+def inject(context: Context, headers: Headers, mode: str) -> None:
+    """Add the headers of the trace context to a request; never raises.
+
+    A header of the same name that is there already is replaced, and ``tracestate`` goes with its ``traceparent``.
+
+    Parameters:
+        context: The context with the request's span in it.
+        headers: Changed in place.
+        mode: ``always``, ``sampled`` (only when the span is recorded: Triton makes a trace of its own for every valid
+            header, also for one that says "not sampled") or ``off``.
+    """
+    if mode == "off":
+        return
+    if mode == "sampled" and not trace.get_current_span(context).get_span_context().trace_flags.sampled:
+        return
+    written: Headers = []
+    try:
+        _propagator().inject(written, context=context, setter=_SETTER)
+    except Exception:  # noqa: BLE001 - telemetry never raises into a request
+        note("a propagator failed; the request goes without its headers")
+        return
+    if not written:
+        return
+    if headers:
+        replaced = {name for name, _ in written}
+        if _TRACEPARENT in replaced:
+            replaced.add(_TRACESTATE)
+        headers[:] = [header for header in headers if header[0].lower() not in replaced]
+    headers += written
