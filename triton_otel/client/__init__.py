@@ -1,0 +1,1 @@
+"""The clients: a face without I/O, one core for equal settings, thin shells."""

@@ -1,0 +1,258 @@
+"""The client's face without I/O: from a call's arguments to a request, from an answer to its result.
+
+What is the same for every request of a client is put together once, here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import httpcore
+
+from triton_otel.errors import ConfigError, ServerError
+from triton_otel.kserve import routes
+from triton_otel.kserve.binary import header_length_of
+from triton_otel.kserve.request import Output, build_infer
+from triton_otel.kserve.response import error_message, parse_infer, parse_json
+from triton_otel.kserve.result import InferResult
+from triton_otel.options import check_header, parse_duration
+
+if TYPE_CHECKING:
+    from triton_otel.kserve.routes import Route
+    from triton_otel.options import ClientConfig, Duration
+    from triton_otel.wire.phases import Attempt
+
+__all__ = ["Answer", "Face", "Prepared"]
+
+_HEADER_LENGTH = b"inference-header-content-length"
+_TRACE_HEADERS = frozenset({"traceparent", "tracestate"})
+
+# Triton's own request time-out is an unsigned number of microseconds.
+_MAX_SERVER_TIMEOUT = 2**63 - 1
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Prepared:
+    """A request that can be sent.  ``headers`` is a list of its own: the trace context is added to it."""
+
+    __slots__ = ("buffers", "expected", "headers", "request_id", "route")
+
+    def __init__(
+        self,
+        route: Route,
+        headers: Headers,
+        buffers: list[bytes | memoryview],
+        *,
+        request_id: str | None = None,
+        expected: list[str] | None = None,
+    ) -> None:
+        self.route = route
+        self.headers = headers
+        self.buffers = buffers
+        self.request_id = request_id
+        self.expected = expected
+
+
+class Answer:
+    """An answer of the server, read to its end."""
+
+    __slots__ = ("attempt", "body", "headers", "status")
+
+    def __init__(self, status: int, headers: Headers, body: bytes, attempt: Attempt) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.attempt = attempt
+
+
+class Face:
+    """Builds requests and reads answers for one client.
+
+    Parameters:
+        config: The client's settings.
+        user_agent: Value of the ``User-Agent`` header.
+    """
+
+    def __init__(self, config: ClientConfig, user_agent: str) -> None:
+        self._model_name = config.model_name
+        self._model_version = config.model_version
+        self._timeout = config.timeout
+        self._propagates = config.telemetry.propagation != "off"
+        endpoint = config.endpoint
+        self._base_path = endpoint.base_path.encode("ascii")
+        self._url_parts = (endpoint.scheme.encode("ascii"), endpoint.host.encode("ascii"), endpoint.port)
+        headers = {"Host": endpoint.authority, "User-Agent": user_agent}
+        if config.auth_token is not None:
+            headers["Authorization"] = f"Bearer {config.auth_token}"
+        self._check_trace(dict(config.headers), "custom-headers")
+        self._headers = _merged(_encoded(headers), config.headers)
+        self._extensions: dict[str, Any] = {"timeout": {"connect": config.pool.connection_timeout}}
+        if config.tls.server_name is not None:
+            self._extensions["sni_hostname"] = config.tls.server_name
+
+    def timeout(self, timeout: Duration | None) -> float:
+        """Return the deadline of a call in seconds from its begin.
+
+        Raises:
+            ConfigError: The time-out is no duration.
+        """
+        return self._timeout if timeout is None else parse_duration(timeout, name="timeout")
+
+    def probe(self, route: Route, headers: Mapping[str, str] | None) -> Prepared:
+        """Return a request without a body."""
+        return Prepared(route, self._with(headers), [])
+
+    def model_route(self, model: str | None, version: str | int | None, kind: Any) -> Route:
+        """Return the route of a call about a model, which may be the client's own.
+
+        Raises:
+            ConfigError: No model is named, or one that cannot be.
+        """
+        if model is None:
+            if self._model_name is None:
+                raise ConfigError("model: no model is named; pass one, or set model-name in the options")
+            model = self._model_name
+        if version is None and model == self._model_name:
+            version = self._model_version
+        route: Route = kind(model, version)
+        return route
+
+    def infer(
+        self,
+        model: str | Mapping[str, Any] | None,
+        inputs: Mapping[str, Any] | None,
+        *,
+        version: str | int | None,
+        outputs: Sequence[str | Output] | None,
+        request_id: str | None,
+        parameters: Mapping[str, str | int | float | bool] | None,
+        server_timeout: int | None,
+        headers: Mapping[str, str] | None,
+        binary: bool,
+    ) -> Prepared:
+        """Return an inference request.
+
+        Raises:
+            ConfigError: An argument is wrong; the text names it.
+        """
+        if isinstance(model, Mapping):
+            if inputs is not None:
+                raise ConfigError("model: a mapping is the inputs, but inputs is given as well; pass the model's name")
+            model, inputs = None, model
+        if inputs is None:
+            raise ConfigError("inputs: none are given; pass a mapping of input name to array")
+        route = self.model_route(model, version, routes.infer)
+        if server_timeout is not None:
+            if type(server_timeout) is not int or not 1 <= server_timeout <= _MAX_SERVER_TIMEOUT:
+                raise ConfigError(f"server_timeout: {server_timeout!r} is no whole number of microseconds above 0")
+            if parameters is not None and not isinstance(parameters, Mapping):
+                raise ConfigError(f"parameters must be a mapping of name to value, not {type(parameters).__name__}")
+            parameters = {**(parameters or {}), "timeout": server_timeout}
+        body = build_infer(inputs, outputs, request_id=request_id, parameters=parameters, binary=binary)
+        merged = self._with(headers)
+        if body.header_length is None:
+            merged.append((b"Content-Type", b"application/json"))
+        else:
+            merged.append((b"Content-Type", b"application/octet-stream"))
+            merged.append((b"Inference-Header-Content-Length", b"%d" % body.header_length))
+        merged.append((b"Content-Length", b"%d" % body.content_length))
+        expected = [output.name if isinstance(output, Output) else output for output in outputs or ()]
+        return Prepared(route, merged, [body.head, *body.buffers], request_id=request_id, expected=expected or None)
+
+    def request(self, prepared: Prepared) -> httpcore.Request:
+        """Return httpcore's request for it."""
+        scheme, host, port = self._url_parts
+        target = self._base_path + prepared.route.path.encode("ascii")
+        return httpcore.Request(
+            prepared.route.method.encode("ascii"),
+            httpcore.URL(scheme=scheme, host=host, port=port, target=target),
+            headers=prepared.headers,
+            content=_joined(prepared.buffers),
+            # Each of these calls may be repeated: it reads, or it is an inference outside of a sequence.
+            extensions={**self._extensions, "idempotent": True},
+        )
+
+    @staticmethod
+    def check_status(answer: Answer) -> None:
+        """Raise what an answer other than 200 means.
+
+        Raises:
+            ServerError: With Triton's own message where it sent one.
+        """
+        if answer.status != 200:
+            message = error_message(answer.body)
+            if message is None:
+                message = "the server redirects, which is not followed" if 300 <= answer.status < 400 else "no message"
+            raise ServerError(message, status=answer.status)
+
+    def read_infer(self, prepared: Prepared, answer: Answer) -> InferResult:
+        """Return the result of an inference.
+
+        Raises:
+            ServerError: The server refused or failed.
+            DecodeError: The answer does not fit itself.
+        """
+        self.check_status(answer)
+        length = None
+        for name, value in answer.headers:
+            if name.lower() == _HEADER_LENGTH:
+                length = header_length_of(value)
+        parsed = parse_infer(answer.body, length, prepared.expected)
+        return InferResult(parsed, answer.attempt.timing(), answer.attempt.connection())
+
+    def read_json(self, _prepared: Prepared, answer: Answer) -> dict[str, Any]:
+        """Return an answer that is a JSON object."""
+        self.check_status(answer)
+        return parse_json(answer.body)
+
+    @staticmethod
+    def read_ready(_prepared: Prepared, answer: Answer) -> bool:
+        """Return what a probe says.
+
+        Raises:
+            ServerError: A redirect, which is the answer of something else than Triton.
+        """
+        if 300 <= answer.status < 400:
+            Face.check_status(answer)
+        return answer.status == 200
+
+    def _with(self, headers: Mapping[str, str] | None) -> Headers:
+        if not headers:
+            return self._headers.copy()
+        if not isinstance(headers, Mapping):
+            raise ConfigError(f"headers: {type(headers).__name__} is no mapping of name to value")
+        for name, value in headers.items():
+            check_header(name, value, option="headers")
+        self._check_trace(headers, "headers")
+        return _merged(self._headers, tuple(headers.items()))
+
+    def _check_trace(self, headers: Mapping[str, str], option: str) -> None:
+        for name in headers:
+            if self._propagates and name.lower() in _TRACE_HEADERS:
+                raise ConfigError(
+                    f"{option}: {name} is written by the client, from the current span; "
+                    "to send one of your own set telemetry.propagation to off"
+                )
+
+
+def _encoded(headers: Mapping[str, str]) -> Headers:
+    return [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+def _merged(headers: Headers, more: Sequence[tuple[str, str]]) -> Headers:
+    """Return the headers with ``more`` in place of those of the same names."""
+    names = {name.lower().encode("ascii") for name, _ in more}
+    kept = [(name, value) for name, value in headers if name.lower() not in names]
+    return kept + [(name.encode("ascii"), value.encode("latin-1")) for name, value in more]
+
+
+def _joined(buffers: list[bytes | memoryview]) -> Any:
+    """Return the body as few pieces: small ones joined, large ones as they are.
+
+    A list and no generator, so that it can be sent once more.
+    """
+    if sum(map(len, buffers)) <= 65536:
+        return b"".join(buffers)
+    return buffers

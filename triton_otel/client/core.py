@@ -1,0 +1,130 @@
+"""What clients with the same settings share: one pool, its series and its log line."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from typing import TYPE_CHECKING
+
+import httpcore
+
+from triton_otel.client.tls import tls_context
+from triton_otel.options import TlsConfig
+from triton_otel.pool.housekeeper import HOUSEKEEPER
+from triton_otel.pool.sync import ConnectionPool
+from triton_otel.pool.waiting import PoolClosed
+from triton_otel.telemetry.fallback import StatsLog
+
+if TYPE_CHECKING:
+    from triton_otel.options import ClientConfig
+    from triton_otel.pool.stats import PoolStats
+    from triton_otel.telemetry.metrics import Instruments
+    from triton_otel.wire.phases import Attempt
+
+__all__ = ["ClientCore"]
+
+
+class ClientCore:
+    """One pool and what tells of it.
+
+    Parameters:
+        config: Settings of the client that needs it first.
+        name: ``triton.client.pool.name``.
+        instruments: Where its numbers are shown; ``None`` for nowhere.
+        network_backend: httpcore's network backend; ``None`` for sockets.
+    """
+
+    def __init__(
+        self,
+        config: ClientConfig,
+        name: str,
+        instruments: Instruments | None,
+        network_backend: httpcore.NetworkBackend | None,
+    ) -> None:
+        pool = config.pool
+        assert pool.reuse is not None
+        self.name = name
+        self.instruments = instruments
+        self._closed = threading.Event()
+        self.pool = ConnectionPool(
+            max_connections=pool.max_total,
+            max_keepalive_connections=pool.max_idle,
+            keepalive_expiry=pool.keep_alive,
+            network_backend=network_backend,
+            max_lifetime=pool.max_lifetime,
+            max_queued=pool.max_queued,
+            reuse=pool.reuse,
+        )
+        self._stats_log: StatsLog | None = None
+        if pool.monitoring:
+            assert pool.stats_interval is not None
+            self._stats_log = StatsLog(
+                self.pool,
+                name,
+                interval=pool.stats_interval,
+                mode=config.telemetry.log_fallback,
+                instruments=instruments,
+            )
+
+    def prepare(self, context: ssl.SSLContext | None) -> None:
+        """Set the TLS context, unless there is one already.  Called by one thread at a time."""
+        if context is not None and self.pool._ssl_context is None:
+            self.pool._ssl_context = context
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether the pool has a TLS context."""
+        return self.pool._ssl_context is not None
+
+    def start(self) -> None:
+        """Show the pool."""
+        if self.instruments is not None:
+            self.pool.observer = self.instruments.observer(self.name)
+            self.instruments.add(self.pool, self.name)
+        if self._stats_log is not None:
+            HOUSEKEEPER.add(self._stats_log)
+
+    def exchange(
+        self, request: httpcore.Request, attempt: Attempt, queue_timeout: float | None
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """Send a request and read its answer, as :meth:`ConnectionPool.exchange` does.
+
+        Raises:
+            PoolClosed: The core was closed, before or meanwhile.
+        """
+        if self._closed.is_set():
+            raise PoolClosed("the connection pool was closed")
+        try:
+            return self.pool.exchange(request, attempt, queue_timeout)
+        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
+            if self._closed.is_set() and not isinstance(error, PoolClosed):
+                # Breaking a connection off shows as whatever its thread was doing: a reset, a half answer.
+                raise PoolClosed("the connection pool was closed") from error
+            raise
+        finally:
+            if self._closed.is_set():
+                # The pool itself can be used again after its close(), and this request may have come just then.
+                self.pool.close()
+
+    def stats(self) -> PoolStats:
+        """Return the pool's numbers."""
+        return self.pool.stats()
+
+    def close(self) -> None:
+        """End the series and the log line, and close the sockets."""
+        self._closed.set()
+        if self.instruments is not None:
+            self.instruments.discard(self.pool)
+        if self._stats_log is not None:
+            HOUSEKEEPER.remove(self._stats_log)
+        self.pool.close()
+
+
+def needs_context(config: ClientConfig) -> bool:
+    """Tell whether these settings need a TLS context made for them."""
+    return config.endpoint.scheme == "https" or config.tls != TlsConfig()
+
+
+def context_for(config: ClientConfig) -> ssl.SSLContext | None:
+    """Return the TLS context of these settings, or ``None`` where none is needed."""
+    return tls_context(config.tls) if needs_context(config) else None
