@@ -1,0 +1,143 @@
+"""The commands and their options."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+from rich.console import Console
+
+from triton_otel import __version__
+from triton_otel.cli.glyphs import glyphs_for
+from triton_otel.cli.words import one_line
+from triton_otel.errors import ConfigError, TritonError
+from triton_otel.options import Endpoint
+
+__all__ = ["command", "run"]
+
+_NAME = "triton-otel"
+_WIDTH_OF_NO_TERMINAL = 100
+
+
+def run(arguments: Sequence[str] | None) -> int:
+    """Run the command and return its exit status; see :func:`triton_otel.cli.main`."""
+    try:
+        status = command.main(
+            args=None if arguments is None else list(arguments), prog_name=_NAME, standalone_mode=False
+        )
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return 130
+    except BrokenPipeError:
+        # Python flushes standard output once more at its end, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (TritonError, OSError, ImportError) as error:
+        sys.stderr.write(f"{_NAME}: {one_line(error)}\n")
+        return 1
+    return status if isinstance(status, int) else 0
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name=_NAME)
+def command() -> None:
+    """A client for Triton Inference Server that you can see into."""
+
+
+@command.command("demo")
+@click.option("--endpoint", metavar="URL", help="A real Triton, as http://host:8000. Default: the embedded server.")
+@click.option("--model", metavar="NAME", help="Model to ask; needed with --endpoint.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1, 86400),
+    default=15,
+    show_default=True,
+    help="Length: half with reuse off, half with reuse on.",
+)
+@click.option("--threads", type=click.IntRange(1, 1000), default=6, show_default=True, help="Threads that ask.")
+@click.option(
+    "--max-total",
+    type=click.IntRange(1, 100_000),
+    help="Most connections. Default: two for three threads, so that requests queue at the height of a wave.",
+)
+@click.option("--max-idle", type=click.IntRange(0, 100_000), help="Most idle connections. Default: the client's.")
+@click.option("--steady", is_flag=True, help="All threads at work all the time, and not in waves from one to all.")
+@click.option(
+    "--panel/--plain", default=None, help="Live panel, or log lines. Default: the panel where there is a terminal."
+)
+def demo(
+    endpoint: str | None,
+    model: str | None,
+    seconds: float,
+    threads: int,
+    max_total: int | None,
+    max_idle: int | None,
+    steady: bool,
+    panel: bool | None,
+) -> int:
+    """Watch the connection pool at work: reuse off, then on.
+
+    Several threads send inferences to the embedded server, or to a real Triton. At the end both halves are compared,
+    and one request is drawn as its phases. With OTEL_EXPORTER_OTLP_ENDPOINT set, spans and metrics are exported.
+    """
+    from triton_otel.cli.demo import EMBEDDED_MODEL, Settings
+    from triton_otel.cli.demo import run as run_demo
+
+    if endpoint is not None:
+        if model is None:
+            raise click.UsageError("--endpoint needs --model, the name of a model that the server has.")
+        try:
+            endpoint = str(Endpoint.parse(endpoint))
+        except ConfigError as error:
+            raise click.BadParameter(one_line(error), param_hint="--endpoint") from error
+    if max_total is None:
+        max_total = max(1, threads * 2 // 3, max_idle or 0)
+    elif max_idle is not None and max_idle > max_total:
+        raise click.UsageError(f"--max-idle {max_idle} is more than --max-total {max_total}.")
+    console = _console(panel)
+    return run_demo(
+        Settings(
+            endpoint=endpoint,
+            model=model or EMBEDDED_MODEL,
+            seconds=seconds,
+            threads=threads,
+            max_total=max_total,
+            max_idle=max_idle,
+            steady=steady,
+            panel=console.is_terminal and not console.is_dumb_terminal if panel is None else panel,
+        ),
+        console,
+    )
+
+
+@command.command("options")
+@click.option("--markdown", is_flag=True, help="As the page docs/options.md, with every column.")
+def options(markdown: bool) -> None:
+    """Print every option of the client."""
+    if markdown:
+        from triton_otel.options.render import render
+
+        click.echo(render(), nl=False)
+        return
+    from triton_otel.cli.optiontable import option_table
+
+    console = _console(None)
+    for section in ("basic", "advanced"):
+        console.print(option_table(section, glyphs_for(console), console.width))
+
+
+def _console(panel: bool | None) -> Console:
+    """Return standard output; a panel that is asked for is drawn also where there is no terminal."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names and messages of a server may hold what the terminal's encoding does not have.
+        sys.stdout.reconfigure(errors="replace")
+    console = Console(highlight=False, markup=False, emoji=False, force_terminal=True if panel else None)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _WIDTH_OF_NO_TERMINAL
+    return console
