@@ -1,0 +1,39 @@
+"""Commands in the pages' shell blocks exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from support.pages import PAGES, ROOT, blocks, page
+
+
+def commands() -> list[list[str]]:
+    lines = [line for name in PAGES for block in blocks(name, "sh") for line in block.text.splitlines()]
+    return [words for words in (shlex.split(line, comments=True) for line in lines) if words]
+
+
+def test_the_two_commands_are_there() -> None:
+    assert ["make", "demo"] in commands()
+    assert ["make", "test"] in commands()
+
+
+def test_a_make_target_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert {words[1] for words in commands() if words[0] == "make"} <= targets
+
+
+def test_an_option_of_the_demo_exists() -> None:
+    from triton_otel.cli.app import demo
+
+    known = {name for parameter in demo.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    shown = [words for line in commands() for words in line if words.startswith("ARGS=")]
+    shown += re.findall(r"triton-otel demo ([^`\n]*)", "\n".join(map(page, PAGES)))
+    assert shown
+    assert {option for text in shown for option in re.findall(r"(?<![\w-])--[a-z-]+", text)} <= known
+
+
+def test_a_variable_is_set_as_the_shell_does() -> None:
+    for words in commands():
+        if words[0] == "export":
+            assert re.fullmatch(r"OTEL_[A-Z_]+=\S+", words[1])
