@@ -1,0 +1,58 @@
+# Two commands for a fresh machine with Python 3.10 or newer: `make demo` and `make test`.  Both make .venv themselves.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The first Python on the PATH that is new enough; `make PYTHON=python3.12 …` takes another.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && { echo $$p; break; }; done)
+# Arguments for the demo and for pytest: make demo ARGS='--seconds 5', make test ARGS='-k pool'.
+ARGS ?=
+
+.PHONY: help demo test lint types format docs clean
+
+help:
+	@echo 'make demo    an instrumented client on an embedded server, about 15 seconds'
+	@echo 'make test    all tests, with a real Triton where the machine can have one'
+	@echo 'make lint    ruff check and format check'
+	@echo 'make types   mypy, strict'
+	@echo 'make format  ruff format'
+	@echo 'make docs    write the generated pages'
+	@echo 'make clean   remove .venv and caches'
+
+demo: $(VENV)/demo.stamp
+	@$(BIN)/triton-otel demo $(ARGS)
+
+test: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev.stamp
+	$(BIN)/mypy
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/dev.stamp
+	$(BIN)/python -m triton_otel.options.render docs/options.md
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo 'make: no Python 3.10 or newer was found on the PATH; name one: make PYTHON=/path/to/python demo' >&2; exit 1; }
+	@echo 'making $(VENV) with $(PYTHON) …'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo.stamp: $(VENV)/bin/python pyproject.toml
+	@echo 'installing triton_otel and what it needs …'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cli,testing]'
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/bin/python pyproject.toml
+	@echo 'installing triton_otel and what its tests need …'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/demo.stamp
