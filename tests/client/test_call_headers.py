@@ -92,3 +92,11 @@ def test_a_trace_context_of_ones_own_where_the_client_sends_none(server):
         client.infer("identity", INPUTS, headers={"traceparent": own})
         client.infer("identity", INPUTS)
     assert sent(server, "traceparent") == [own, None]
+
+
+def test_names_that_differ_in_their_case_only_are_refused(server):
+    with TritonClient(server.url) as client:
+        with pytest.raises(ConfigError, match="case"):
+            client.infer("identity", INPUTS, headers={"X-A": "1", "x-a": "2"})
+        assert server.requests == 0
+        assert_serves(client)

@@ -161,6 +161,12 @@ def test_model_from_options(server):
     assert server.seen[-1].path == "/v2/models/echo/infer"
 
 
+def test_the_word_latest_sends_no_version(server):
+    with TritonClient(server.url, model_name="echo", model_version=1) as client:
+        assert client.infer(inputs=INPUTS, version="latest").model_version == "3"
+    assert server.seen[-1].path == "/v2/models/echo/infer"
+
+
 @pytest.mark.parametrize("ending", ["", "/", "/v2", "/v2/models", "/v2/models/x/infer"])
 def test_endings_of_an_endpoint(server, ending):
     with TritonClient(server.url + ending) as client:

@@ -76,3 +76,12 @@ def test_a_redirect_is_not_an_answer(client, server, probe):
     assert caught.value.status == 302
     assert server.requests == 1
     assert_serves(client)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_credential_says_nothing_of_readiness(client, server, status):
+    server.inject(Fault.answer(status, b'{"error":"who are you?"}'))
+    with pytest.raises(ServerError, match="who are you") as caught:
+        client.server_ready()
+    assert caught.value.status == status
+    assert_serves(client)

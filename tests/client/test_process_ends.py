@@ -172,3 +172,14 @@ builtins.late = Late()
 print("last line")
 """
     assert run_python(PRELUDE + program, server.url).startswith("last line\n")
+
+
+def test_exit_with_a_client_that_outlives_its_modules(server, run_python):
+    program = """
+import socket
+client = TritonClient(url)
+infer(client)
+socket.keep = client
+print("last line")
+"""
+    assert run_python(PRELUDE + program, server.url) == "last line\n"

@@ -163,7 +163,7 @@ def test_refused_connection(make, server, tracing):
         server.stop()
         with pytest.raises(ConnectError) as caught:
             client.infer("identity", INPUTS)
-        keys = START | POOL | CONNECTION | {"error.type", "triton.phase.connect"}
+        keys = START | POOL | {"error.type", "triton.phase.connect"}
         check(tracing.take(), server, keys, error="connection_refused", description=f"ConnectError: {caught.value}")
         server.start()
         assert_serves(client)

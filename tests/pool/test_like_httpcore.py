@@ -103,14 +103,14 @@ def streams(watch: Watch, stack: contextlib.ExitStack, path: Path) -> None:
 
 def keepalive_expiry_zero(watch: Watch, stack: contextlib.ExitStack, path: Path) -> None:
     server, pool = start(watch, stack), watch.pool(keepalive_expiry=0.0)
-    watch.asked(pool, "GET", server.url)
-    watch.asked(pool, "GET", server.url)
+    for _ in range(2):
+        watch.asked(pool, "GET", server.url)
 
 
 def no_keepalive_connections(watch: Watch, stack: contextlib.ExitStack, path: Path) -> None:
     server, pool = start(watch, stack), watch.pool(max_keepalive_connections=0)
-    watch.asked(pool, "GET", server.url)
-    watch.asked(pool, "GET", server.url)
+    for _ in range(2):
+        watch.asked(pool, "GET", server.url)
 
 
 def pool_timeout_zero(watch: Watch, stack: contextlib.ExitStack, path: Path) -> None:
@@ -196,12 +196,8 @@ def no_answer(watch: Watch, stack: contextlib.ExitStack, path: Path) -> None:
 
 
 def reset_instead_of_an_answer(watch: Watch, stack: contextlib.ExitStack, path: Path) -> None:
-    def handler(peer: Peer) -> None:
-        peer.read()
-        peer.reset()
-
-    server, pool = start(watch, stack, handler), watch.pool()
-    watch.asked(pool, "GET", server.url)
+    server = start(watch, stack, lambda peer: peer.read() and peer.reset())
+    watch.asked(watch.pool(), "GET", server.url)
 
 
 def half_an_answer(watch: Watch, stack: contextlib.ExitStack, path: Path) -> None:
@@ -214,12 +210,8 @@ def half_an_answer(watch: Watch, stack: contextlib.ExitStack, path: Path) -> Non
 
 
 def garbage(watch: Watch, stack: contextlib.ExitStack, path: Path) -> None:
-    def handler(peer: Peer) -> None:
-        peer.read()
-        peer.send(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
-
-    server, pool = start(watch, stack, handler), watch.pool()
-    watch.asked(pool, "GET", server.url)
+    server = start(watch, stack, lambda peer: peer.read() and peer.send(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"))
+    watch.asked(watch.pool(), "GET", server.url)
 
 
 def read_timeout(watch: Watch, stack: contextlib.ExitStack, path: Path) -> None:

@@ -114,7 +114,10 @@ class Face:
             if self._model_name is None:
                 raise ConfigError("model: no model is named; pass one, or set model-name in the options")
             model = self._model_name
-        if version is None and model == self._model_name:
+        if version == "latest":
+            # Flink's word for no version, to which Triton answers 404.
+            version = None
+        elif version is None and model == self._model_name:
             version = self._model_version
         route: Route = kind(model, version)
         return route
@@ -212,9 +215,9 @@ class Face:
         """Return what a probe says.
 
         Raises:
-            ServerError: A redirect, which is the answer of something else than Triton.
+            ServerError: A redirect or a refused credential: that says nothing of the server's readiness.
         """
-        if 300 <= answer.status < 400:
+        if 300 <= answer.status < 400 or answer.status in (401, 403):
             Face.check_status(answer)
         return answer.status == 200
 
@@ -225,6 +228,8 @@ class Face:
             raise ConfigError(f"headers: {type(headers).__name__} is no mapping of name to value")
         for name, value in headers.items():
             check_header(name, value, option="headers")
+        if len({name.lower() for name in headers}) < len(headers):
+            raise ConfigError("headers: two names differ in nothing but their case; leave one out")
         self._check_trace(headers, "headers")
         return _merged(self._headers, tuple(headers.items()))
 

@@ -14,6 +14,7 @@ from triton_otel.pool.housekeeper import HOUSEKEEPER
 from triton_otel.pool.sync import ConnectionPool
 from triton_otel.pool.waiting import PoolClosed
 from triton_otel.telemetry.fallback import StatsLog
+from triton_otel.wire.connect import BoundedBackend
 
 if TYPE_CHECKING:
     from triton_otel.options import ClientConfig
@@ -50,7 +51,7 @@ class ClientCore:
             max_connections=pool.max_total,
             max_keepalive_connections=pool.max_idle,
             keepalive_expiry=pool.keep_alive,
-            network_backend=network_backend,
+            network_backend=BoundedBackend() if network_backend is None else network_backend,
             max_lifetime=pool.max_lifetime,
             max_queued=pool.max_queued,
             reuse=pool.reuse,

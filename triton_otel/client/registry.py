@@ -21,6 +21,8 @@ from triton_otel.telemetry.fallback import log_created
 from triton_otel.telemetry.metrics import instruments
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpcore
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
@@ -74,29 +76,29 @@ def acquire(
     telemetry = config.telemetry
     key = (config.sharing_key, telemetry.metrics, telemetry.log_fallback, tuple(map(id, held)))
     shown = None if telemetry.metrics == "off" else instruments(meter_provider)
-    with CACHE_LOCK:
-        entry = _entries.get(key)
-        if entry is not None and (entry.core.has_tls or not needs_context(config)):
-            entry.count += 1
-            return Lease(key, entry.core)
-    # Certificates, loggers and meters take locks and milliseconds of their own, so a core is made before the lock is
-    # taken again; the loser of a race throws its one away, which has not opened anything.
-    context = context_for(config)
-    fresh = None
-    if entry is None:
-        fresh = ClientCore(config, config.pool_name or f"triton-pool-{next(_numbers)}", shown, network_backend)
-    with CACHE_LOCK:
-        entry = _entries.get(key)
-        if entry is not None:
-            entry.count += 1
-        else:
-            if fresh is None:
-                # Closed in the meantime by its last client.
-                fresh = ClientCore(config, config.pool_name or f"triton-pool-{next(_numbers)}", shown, network_backend)
-            fresh.start()
-            HOUSEKEEPER.add(_janitor)
-            entry = _entries[key] = _Entry(fresh, held)
-        entry.core.prepare(context)
+    fresh: ClientCore | None = None
+    context: ssl.SSLContext | None = None
+    while True:
+        with CACHE_LOCK:
+            entry = _entries.get(key)
+            if entry is None and fresh is not None:
+                fresh.start()
+                HOUSEKEEPER.add(_janitor)
+                entry = _entries[key] = _Entry(fresh, held)
+            elif entry is not None and (entry.core.has_tls or context is not None or not needs_context(config)):
+                entry.count += 1
+            else:
+                missing = entry is None
+                entry = None
+            if entry is not None:
+                entry.core.prepare(context)
+                break
+        # Certificates, loggers and meters take locks and milliseconds of their own, so they are had while nobody is
+        # kept waiting; the loser of a race throws away what it made, which has not opened anything.
+        if context is None:
+            context = context_for(config)
+        if missing and fresh is None:
+            fresh = ClientCore(config, config.pool_name or f"triton-pool-{next(_numbers)}", shown, network_backend)
     lease = Lease(key, entry.core)
     if lease.core is fresh:
         try:

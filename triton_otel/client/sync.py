@@ -194,14 +194,15 @@ class TritonClient:
         Parameters:
             model: Name of the model; may be left out when the client has one.
             inputs: Input name to array, sequence, ``str``, ``bytes``, number or :class:`triton_otel.Input`.
-            version: Version of the model; ``None`` lets the server choose.
+            version: Version of the model; ``None`` or ``"latest"`` lets the server choose.
             outputs: Names or :class:`triton_otel.Output` of the outputs wanted; ``None`` for all.
             request_id: Id that the server repeats in its answer, its log and its spans.
             parameters: Parameters of the request for the model.
             server_timeout: Triton's own time-out in its queue, in microseconds.
             timeout: Deadline of this call in place of the client's.
             headers: More headers for this request.
-            binary: ``True`` sends and asks for tensors in binary, ``False`` in JSON.
+            binary: ``True`` sends and asks for tensors in binary, ``False`` in JSON.  JSON cannot carry FP16 and BF16,
+                and Triton 2.51 reads some FP64 numbers in it one bit off; binary is exact.
 
         Returns:
             The outputs by name, with ``timing`` and ``connection``.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Literal
 
 __all__ = ["Group", "Kind", "Option", "Section"]
@@ -96,7 +95,7 @@ class Option:
         text = str(self.default).lower() if isinstance(self.default, bool) else str(self.default)
         return f"{text} ({self.default_note})" if self.default_note else text
 
-    @cached_property
+    @property
     def default_value(self) -> Any:
         """The default, normalised as a value of the user's would be."""
         return None if self.default is None else self.read(self.default, self.key)

@@ -301,6 +301,7 @@ class ConnectionPool(httpcore.ConnectionPool):
                 self._opened(slot, attempt)
             link.on_first_write = None
         if slot.requests == 0:
+            attempt.never_connected()
             self._leases.failed(slot, error_type)
             if error_type is not None:
                 self._report_created(slot, attempt, error_type)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import sys
 import weakref
 from collections.abc import Callable
 from typing import Protocol
@@ -40,8 +41,9 @@ class Upkeep:
     def __init__(self, pool: Kept, hurry: Callable[[Upkeep], None]) -> None:
         this = weakref.ref(self)
 
-        def gone(_: weakref.ref[Kept]) -> None:
-            task = this()
+        def gone(_: weakref.ref[Kept], ends: Callable[[], bool] = sys.is_finalizing) -> None:
+            # At the interpreter's end the module's own names may be gone before its pools are.
+            task = None if ends() else this()
             if task is not None:
                 hurry(task)
 

@@ -107,6 +107,10 @@ class Attempt:
         self.bytes_sent = 0
         self.bytes_received = 0
 
+    def never_connected(self) -> None:
+        """Forget the connection that could not be made."""
+        self.connection_id = self.reused = self.requests = self.age = None
+
     @property
     def send(self) -> float | None:
         """Seconds from the first to the last byte sent."""

@@ -43,6 +43,7 @@ class Link:
         "aborted",
         "attempt",
         "busy",
+        "connect_ends",
         "connected_at",
         "handshakes",
         "handshakes_left",
@@ -60,6 +61,7 @@ class Link:
         self.handshakes_left = handshakes
         self.handshaking: socket.socket | None = None
         self.thread = 0
+        self.connect_ends: float | None = None
         self.connected_at = 0.0
         self.peer: tuple[str, int] | None = None
         self.stream: NetworkStream | None = None
@@ -103,6 +105,22 @@ class Link:
         if left <= 0:
             raise error("the deadline of the call has passed")
         return left if timeout is None or left < timeout else timeout
+
+    def connect_begins(self, now: float, timeout: float | None) -> float | None:
+        """Return the time-out of a connect that begins; under a deadline it covers the TLS handshake as well."""
+        limit = self.limit(timeout, httpcore.ConnectTimeout)
+        if limit is not None and self.attempt is not None and self.attempt.deadline is not None:
+            self.connect_ends = now + limit
+        return limit
+
+    def connect_limit(self, timeout: float | None) -> float | None:
+        """Return the time-out of a TLS handshake: for a bare pool the one given, as in httpcore, else what is left."""
+        if self.connect_ends is None:
+            return self.limit(timeout, httpcore.ConnectTimeout)
+        left = self.connect_ends - _clock.now()
+        if left <= 0:
+            raise httpcore.ConnectTimeout("the time to connect is over")
+        return self.limit(left, httpcore.ConnectTimeout)
 
     def refuse_if_aborted(self) -> None:
         """Raise :class:`httpcore.ConnectError` where the connection was broken off before it was made."""
@@ -212,7 +230,7 @@ class WatchedStream(NetworkStream):
         link = self._link
         started = _clock.now()
         with link.operation(self._inner, httpcore.ConnectError), link.handshake(self._inner):
-            limit = link.limit(timeout, httpcore.ConnectTimeout)
+            limit = link.connect_limit(timeout)
             secure = self._inner.start_tls(ssl_context, server_hostname, limit)
         link.connected_at = _clock.now()
         if link.handshakes_left:
@@ -255,7 +273,7 @@ class WatchedBackend(NetworkBackend):
             )
         started = _clock.now()
         link.refuse_if_aborted()
-        limit = link.limit(timeout, httpcore.ConnectTimeout)
+        limit = link.connect_begins(started, timeout)
         try:
             stream = self._inner.connect_tcp(
                 host, port, timeout=limit, local_address=local_address, socket_options=socket_options
