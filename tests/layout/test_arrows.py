@@ -33,7 +33,21 @@ STRICT = {"pool.state": {"errors"}, "pool.stats": set(), "telemetry.names": {"_v
 LEAVES = {"testing", "cli"}
 
 # Sans-I/O: decisions only.
-NO_IO = ("options", "kserve", "pool.state", "pool.slot", "pool.idle", "pool.lifetimes", "pool.counters", "pool.stats")
+NO_IO = (
+    "options",
+    "kserve",
+    "pool.state",
+    "pool.slot",
+    "pool.idle",
+    "pool.lifetimes",
+    "pool.counters",
+    "pool.stats",
+    "wire.phases",
+    "wire.encoder",
+    "wire.parser",
+    "wire.chunks",
+    "wire.buffers",
+)
 IO_MODULES = {"socket", "ssl", "httpcore", "threading", "asyncio", "subprocess", "select", "selectors", "time"}
 
 

@@ -117,6 +117,8 @@ def leftover(slot: Slot) -> bool:
     connection = slot.connection
     while (inner := getattr(connection, "_connection", None)) is not None:
         connection = inner
+    if getattr(connection, "surplus", False) is True:
+        return True
     parser = getattr(connection, "_h11_state", None)
     if parser is not None and parser.trailing_data != (b"", False):
         return True

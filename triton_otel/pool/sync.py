@@ -23,6 +23,7 @@ from triton_otel.pool.slot import CLOSED, IDLE, LEASED, OPENING, Key, Slot
 from triton_otel.pool.state import PoolState
 from triton_otel.pool.upkeep import Upkeep, enlist
 from triton_otel.pool.waiting import PoolClosed, PoolObserver, ThreadWaiter
+from triton_otel.wire.connection import HTTPConnection
 from triton_otel.wire.phases import Attempt
 from triton_otel.wire.stream import Link, WatchedBackend, opening
 
@@ -201,6 +202,21 @@ class ConnectionPool(httpcore.ConnectionPool):
         return (
             f"<{type(self).__name__} [Requests: {leased} active, {queued} queued | "
             f"Connections: {len(slots) - idle} active, {idle} idle]>"
+        )
+
+    def create_connection(self, origin: httpcore.Origin) -> httpcore.ConnectionInterface:
+        """Return a connection that is not open yet; what HTTP/1.1 without a proxy cannot do is httpcore's."""
+        if self._proxy is not None or self._http2:
+            return super().create_connection(origin)
+        return HTTPConnection(
+            origin=origin,
+            ssl_context=self._ssl_context,
+            keepalive_expiry=self._keepalive_expiry,
+            retries=self._retries,
+            local_address=self._local_address,
+            uds=self._uds,
+            network_backend=self._network_backend,
+            socket_options=self._socket_options,
         )
 
     # The way of a request.

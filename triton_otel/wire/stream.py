@@ -175,18 +175,18 @@ class WatchedStream(NetworkStream):
     """A network stream of httpcore's, watched."""
 
     def __init__(self, inner: NetworkStream, link: Link) -> None:
-        self._inner = inner
-        self._link = link
+        self.inner = inner
+        self.link = link
         link.stream = inner
 
     def __repr__(self) -> str:
-        return repr(self._inner)
+        return repr(self.inner)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read up to ``max_bytes``; see httpcore."""
-        link = self._link
-        with link.operation(self._inner, httpcore.ReadError):
-            data = self._inner.read(max_bytes, link.limit(timeout, httpcore.ReadTimeout))
+        link = self.link
+        with link.operation(self.inner, httpcore.ReadError):
+            data = self.inner.read(max_bytes, link.limit(timeout, httpcore.ReadTimeout))
             if link.aborted:
                 raise httpcore.ReadError("the connection pool was closed")
         attempt = link.attempt
@@ -199,39 +199,39 @@ class WatchedStream(NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Write all of ``buffer``; see httpcore."""
-        link = self._link
+        link = self.link
         attempt = link.attempt
         if link.on_first_write is not None and link.handshakes_left == 0:
             opened, link.on_first_write = link.on_first_write, None
             opened()
         if attempt is not None and attempt.send_started is None:
             attempt.send_started = _clock.now()
-        with link.operation(self._inner, httpcore.WriteError):
+        with link.operation(self.inner, httpcore.WriteError):
             if attempt is None or attempt.deadline is None or len(buffer) <= _SLICE:
-                self._inner.write(buffer, link.limit(timeout, httpcore.WriteTimeout))
+                self.inner.write(buffer, link.limit(timeout, httpcore.WriteTimeout))
             else:
                 # httpcore starts the time-out anew for every partial write; a slice at a time keeps the deadline.
                 view = memoryview(buffer)
                 for start in range(0, len(view), _SLICE):
                     part = view[start : start + _SLICE]
-                    self._inner.write(part, link.limit(timeout, httpcore.WriteTimeout))  # type: ignore[arg-type]
+                    self.inner.write(part, link.limit(timeout, httpcore.WriteTimeout))  # type: ignore[arg-type]
         if attempt is not None:
             attempt.sent = _clock.now()
             attempt.bytes_sent += len(buffer)
 
     def close(self) -> None:
         """Close the socket."""
-        self._link.close(self._inner)
+        self.link.close(self.inner)
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> NetworkStream:
         """Start TLS on this stream; see httpcore."""
-        link = self._link
+        link = self.link
         started = _clock.now()
-        with link.operation(self._inner, httpcore.ConnectError), link.handshake(self._inner):
+        with link.operation(self.inner, httpcore.ConnectError), link.handshake(self.inner):
             limit = link.connect_limit(timeout)
-            secure = self._inner.start_tls(ssl_context, server_hostname, limit)
+            secure = self.inner.start_tls(ssl_context, server_hostname, limit)
         link.connected_at = _clock.now()
         if link.handshakes_left:
             link.handshakes_left -= 1
@@ -243,7 +243,7 @@ class WatchedStream(NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         """Return httpcore's extra information: ``socket``, ``server_addr``, ``ssl_object`` and so on."""
-        return self._inner.get_extra_info(info)
+        return self.inner.get_extra_info(info)
 
 
 class WatchedBackend(NetworkBackend):

@@ -1,0 +1,37 @@
+"""The client connection for HTTP/1.1 without a proxy: httpcore's connect, our own way of speaking."""
+
+from __future__ import annotations
+
+import httpcore
+
+from triton_otel.wire.http11 import HTTP11
+
+__all__ = ["HTTPConnection"]
+
+
+class HTTPConnection(httpcore.HTTPConnection):
+    """A connection that is opened by its first request; arguments and behaviour as httpcore's, without HTTP/2.
+
+    Retries, trace events and log records of the connect are httpcore's own.
+    """
+
+    def handle_request(self, request: httpcore.Request) -> httpcore.Response:
+        """Send a request; see httpcore."""
+        return self._ready(request).handle_request(request)
+
+    def _ready(self, request: httpcore.Request) -> HTTP11:
+        """Return the open connection."""
+        inner = self._connection
+        if inner is not None:
+            return inner  # type: ignore[return-value]
+        if not self.can_handle_request(request.url.origin):
+            raise RuntimeError(f"Attempted to send request to {request.url.origin} on connection to {self._origin}")
+        try:
+            with self._request_lock:
+                if self._connection is None:
+                    stream = self._connect(request)
+                    self._connection = HTTP11(self._origin, stream, self._keepalive_expiry)
+        except BaseException:
+            self._connect_failed = True
+            raise
+        return self._connection  # type: ignore[return-value]

@@ -1,0 +1,291 @@
+"""Bytes over one connection: straight over its socket where it is one of ours, else over httpcore's network stream.
+
+Both record into the request's :class:`~triton_otel.wire.phases.Attempt`, keep its deadline and can be broken off by
+another thread, as :class:`~triton_otel.wire.stream.WatchedStream` does, and let only httpcore's exceptions out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import httpcore
+from httpcore._backends.sync import SyncStream
+
+from triton_otel import _clock
+from triton_otel.wire.stream import WatchedStream
+
+if TYPE_CHECKING:
+    from triton_otel.wire.stream import Link
+
+__all__ = ["SocketTransport", "StreamTransport", "Transport", "transport_for"]
+
+T = TypeVar("T")
+
+Parts = Sequence["bytes | memoryview"]
+
+try:
+    _IOV_MAX = max(16, os.sysconf("SC_IOV_MAX"))
+except (AttributeError, ValueError, OSError):
+    _IOV_MAX = 1024
+
+_JOIN = 16 * 1024
+"""Bytes up to which joining is cheaper than another record or segment."""
+
+_MAX_WAIT = 1e9
+"""Milliseconds that one poll may last: what C can hold."""
+
+_CLOSED = "the connection pool was closed"
+
+
+class StreamTransport:
+    """Over any network stream of httpcore's."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def send(self, parts: Parts, timeout: float | None) -> None:
+        """Send all of it."""
+        for part in _joined(parts):
+            self._stream.write(part, timeout)  # type: ignore[arg-type]
+
+    def receive_into(self, view: memoryview, timeout: float | None) -> int:
+        """Fill the begin of ``view`` with what comes next; 0 is the end."""
+        data = self._stream.read(len(view), timeout)
+        view[: len(data)] = data
+        return len(data)
+
+    def receive(self, max_bytes: int, timeout: float | None) -> bytes:
+        """Return what comes next, empty at the end."""
+        return self._stream.read(max_bytes, timeout)
+
+    def readable(self) -> bool:
+        """Tell whether bytes, or the end, wait."""
+        return bool(self._stream.get_extra_info("is_readable"))
+
+
+class SocketTransport:
+    """Over a socket, plain or TLS, that does not block: a wait is a poll, and there is one only where it is needed.
+
+    Parameters:
+        stream: The watched stream that the socket belongs to.
+        sock: Its socket.
+        link: Its link.
+    """
+
+    __slots__ = ("_inner", "_link", "_poll", "_secure", "_sock")
+
+    def __init__(self, inner: httpcore.NetworkStream, sock: socket.socket, link: Link) -> None:
+        self._inner = inner
+        self._sock = sock
+        self._link = link
+        self._secure = isinstance(sock, ssl.SSLSocket)
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
+
+    def send(self, parts: Parts, timeout: float | None) -> None:
+        """Send all of it, gathered into as few calls as the transport allows."""
+        link = self._link
+        attempt = link.attempt
+        if link.on_first_write is not None and link.handshakes_left == 0:
+            opened, link.on_first_write = link.on_first_write, None
+            opened()
+        if attempt is not None and attempt.send_started is None:
+            attempt.send_started = _clock.now()
+        if self._secure:
+            for part in _joined(parts):
+                self._guarded(self._send_secure, part, timeout, httpcore.WriteError, httpcore.WriteTimeout)
+        else:
+            self._guarded(self._send_plain, parts, timeout, httpcore.WriteError, httpcore.WriteTimeout)
+        if attempt is not None:
+            attempt.sent = _clock.now()
+
+    def receive_into(self, view: memoryview, timeout: float | None) -> int:
+        """Fill the begin of ``view`` with what comes next; 0 is the end."""
+        count = self._guarded(self._receive_into, view, timeout, httpcore.ReadError, httpcore.ReadTimeout)
+        self._note(count)
+        return count
+
+    def receive(self, max_bytes: int, timeout: float | None) -> bytes:
+        """Return what comes next, empty at the end."""
+        data = self._guarded(self._receive, max_bytes, timeout, httpcore.ReadError, httpcore.ReadTimeout)
+        self._note(len(data))
+        return data
+
+    def readable(self) -> bool:
+        """Tell whether bytes, or the end, wait."""
+        return bool(self._poll.poll(0))
+
+    def _note(self, count: int) -> None:
+        attempt = self._link.attempt
+        if attempt is not None and count:
+            attempt.last_byte = now = _clock.now()
+            if attempt.first_byte is None:
+                attempt.first_byte = now
+            attempt.bytes_received += count
+
+    def _guarded(
+        self,
+        work: Callable[[Any, float | None], T],
+        what: object,
+        timeout: float | None,
+        error: type[Exception],
+        late: type[Exception],
+    ) -> T:
+        """Do one operation that another thread may break off; see :meth:`Link.operation`."""
+        link = self._link
+        link.busy = True
+        try:
+            if link.aborted:
+                raise error(_CLOSED)
+            limit = link.limit(timeout, late)
+            sock = self._sock
+            if sock.gettimeout() != 0.0:
+                # Somebody has used the network stream itself.
+                sock.settimeout(0.0)
+            result = work(what, limit)
+            if link.aborted:
+                raise error(_CLOSED)
+            return result
+        except (OSError, ValueError) as exc:
+            raise error(_CLOSED if link.aborted else exc) from exc
+        except (httpcore.ReadTimeout, httpcore.WriteTimeout):
+            if link.aborted:
+                raise error(_CLOSED) from None
+            raise
+        finally:
+            link.busy = False
+            if link.aborted:
+                with contextlib.suppress(Exception):
+                    self._inner.close()
+
+    def _send_plain(self, parts: Parts, limit: float | None) -> None:
+        sock, until = self._sock, None
+        attempt = self._link.attempt
+        total = sum(map(len, parts))
+        count = min(len(parts), _IOV_MAX)
+        sent = 0
+        with contextlib.suppress(BlockingIOError):
+            sent = sock.sendmsg(parts if count == len(parts) else parts[:count])
+        if attempt is not None:
+            attempt.bytes_sent += sent
+        if sent == total:
+            return
+        views = [memoryview(part) for part in parts if part]
+        index = 0
+        while True:
+            total -= sent
+            while sent and sent >= len(views[index]):
+                sent -= len(views[index])
+                index += 1
+            if not total:
+                return
+            if sent:
+                views[index] = views[index][sent:]
+            until = self._wait(select.POLLOUT, limit, until, httpcore.WriteTimeout)
+            sent = 0
+            with contextlib.suppress(BlockingIOError):
+                sent = sock.sendmsg(views[index : index + _IOV_MAX])
+            if attempt is not None:
+                attempt.bytes_sent += sent
+                if attempt.deadline is not None:
+                    limit = self._link.limit(limit, httpcore.WriteTimeout)
+            until = None if sent else until
+
+    def _send_secure(self, part: bytes | memoryview, limit: float | None) -> None:
+        view = memoryview(part)
+        sock, until = self._sock, None
+        attempt = self._link.attempt
+        while view:
+            try:
+                sent = sock.send(view[: 16 * _JOIN])
+            except ssl.SSLWantWriteError:
+                until = self._wait(select.POLLOUT, limit, until, httpcore.WriteTimeout)
+            except ssl.SSLWantReadError:
+                until = self._wait(select.POLLIN, limit, until, httpcore.WriteTimeout)
+            else:
+                view = view[sent:]
+                until = None
+                if attempt is not None:
+                    attempt.bytes_sent += sent
+                    if attempt.deadline is not None:
+                        limit = self._link.limit(limit, httpcore.WriteTimeout)
+
+    def _receive_into(self, view: memoryview, limit: float | None) -> int:
+        return self._read(self._sock.recv_into, view, limit)
+
+    def _receive(self, max_bytes: int, limit: float | None) -> bytes:
+        return self._read(self._sock.recv, max_bytes, limit)
+
+    def _read(self, call: Callable[[Any], T], what: object, limit: float | None) -> T:
+        until = None
+        attempt = self._link.attempt
+        if attempt is not None and attempt.first_byte is None and not (self._secure and self._sock.pending()):  # type: ignore[attr-defined]
+            # The answer is not there yet: asking for it would only be one call more.
+            until = self._wait(select.POLLIN, limit, None, httpcore.ReadTimeout)
+        while True:
+            try:
+                return call(what)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                until = self._wait(select.POLLIN, limit, until, httpcore.ReadTimeout)
+            except ssl.SSLWantWriteError:
+                until = self._wait(select.POLLOUT, limit, until, httpcore.ReadTimeout)
+
+    def _wait(self, event: int, limit: float | None, until: float | None, late: type[Exception]) -> float | None:
+        """Wait until the socket is ready, ``limit`` seconds from the first wait of the operation at most.
+
+        Parameters:
+            until: What the wait before this one returned.
+
+        Returns:
+            When the operation has to be over; ``None`` for never.
+        """
+        poll = self._poll
+        if event != select.POLLIN:
+            poll = select.poll()
+            poll.register(self._sock, event)
+        if limit is None:
+            poll.poll()
+            return None
+        now = _clock.now()
+        if until is None:
+            until = now + limit
+        while True:
+            left = until - now
+            if left < 0 or (left == 0 and limit > 0):
+                raise late("timed out")
+            if poll.poll(min(left * 1000.0, _MAX_WAIT)):
+                return until
+            now = _clock.now()
+
+
+Transport = SocketTransport | StreamTransport
+
+
+def _joined(parts: Parts) -> Parts:
+    """Return the parts with small neighbours from the begin on joined."""
+    count = size = 0
+    for part in parts:
+        size += len(part)
+        if size > _JOIN:
+            break
+        count += 1
+    if count < 2:
+        return parts
+    return [b"".join(parts[:count]), *parts[count:]]
+
+
+def transport_for(stream: httpcore.NetworkStream) -> SocketTransport | StreamTransport:
+    """Return the fastest transport for a stream: its socket where nothing of the caller's stands before it."""
+    if type(stream) is WatchedStream and type(stream.inner) is SyncStream:
+        sock = stream.get_extra_info("socket")
+        if isinstance(sock, socket.socket):
+            return SocketTransport(stream.inner, sock, stream.link)
+    return StreamTransport(stream)
