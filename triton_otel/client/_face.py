@@ -60,7 +60,7 @@ class Answer:
 
     __slots__ = ("attempt", "body", "headers", "status")
 
-    def __init__(self, status: int, headers: Headers, body: bytes, attempt: Attempt) -> None:
+    def __init__(self, status: int, headers: Headers, body: bytes | memoryview, attempt: Attempt) -> None:
         self.status = status
         self.headers = headers
         self.body = body

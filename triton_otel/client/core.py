@@ -87,7 +87,7 @@ class ClientCore:
 
     def exchange(
         self, request: httpcore.Request, attempt: Attempt, queue_timeout: float | None
-    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes | memoryview]:
         """Send a request and read its answer, as :meth:`ConnectionPool.exchange` does.
 
         Raises:

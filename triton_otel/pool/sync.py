@@ -19,6 +19,7 @@ from triton_otel.pool.failures import classify, close_reason
 from triton_otel.pool.housekeeper import HOUSEKEEPER
 from triton_otel.pool.lease import Dropped, LeasedStream, close_connection, leftover, may_resend
 from triton_otel.pool.leases import ThreadLeases
+from triton_otel.pool.requests import closing, handshakes, talk
 from triton_otel.pool.slot import CLOSED, IDLE, LEASED, OPENING, Key, Slot
 from triton_otel.pool.state import PoolState
 from triton_otel.pool.upkeep import Upkeep, enlist
@@ -137,7 +138,7 @@ class ConnectionPool(httpcore.ConnectionPool):
 
     def exchange(
         self, request: httpcore.Request, attempt: Attempt, queue_timeout: float | None
-    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes | memoryview]:
         """Send a request and read its whole answer, under the deadline of ``attempt`` and recording into it.
 
         Parameters:
@@ -153,18 +154,23 @@ class ConnectionPool(httpcore.ConnectionPool):
             httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError: As in httpcore.
         """
         try:
-            slot, response = self._respond(request, attempt, queue_timeout)
-            stream = LeasedStream(response.stream, self, slot)
-            try:
-                body = b"".join(stream)
-            finally:
-                stream.close()
+            slot, got = self._respond(request, attempt, queue_timeout, whole=True)
+            if type(got) is tuple:
+                status, headers, body, version = got
+                self.settle(slot, "not_reusable")
+            else:
+                status, headers, version = got.status, got.headers, got.extensions["http_version"]
+                stream = LeasedStream(got.stream, self, slot)
+                try:
+                    body = b"".join(stream)
+                finally:
+                    stream.close()
         except BaseException:
             attempt.ended = _clock.now()
             raise
         attempt.ended = attempt.last_byte or _clock.now()
-        attempt.http_version = response.extensions["http_version"].decode("ascii").removeprefix("HTTP/")
-        return response.status, response.headers, body
+        attempt.http_version = version.decode("ascii").removeprefix("HTTP/")
+        return status, headers, body
 
     def stats(self) -> PoolStats:
         """Return the pool's numbers, all of one moment."""
@@ -222,10 +228,10 @@ class ConnectionPool(httpcore.ConnectionPool):
     # The way of a request.
 
     def _respond(
-        self, request: httpcore.Request, attempt: Attempt, queue_timeout: float | None
-    ) -> tuple[Slot, httpcore.Response]:
+        self, request: httpcore.Request, attempt: Attempt, queue_timeout: float | None, *, whole: bool = False
+    ) -> tuple[Slot, Any]:
         if not self._limits["reuse"]:
-            request = _closing(request)
+            request = closing(request)
         scheme = request.url.scheme.decode("ascii", "replace")
         if scheme not in ("http", "https", "ws", "wss"):
             raise httpcore.UnsupportedProtocol(
@@ -237,7 +243,7 @@ class ConnectionPool(httpcore.ConnectionPool):
         slot = self._lease((origin.scheme, origin.host, origin.port), attempt, queue_timeout)
         while True:
             try:
-                return slot, self._send(slot, request, attempt)
+                return slot, self._send(slot, request, attempt, whole)
             except httpcore.ConnectionNotAvailable:
                 # It ran out of streams, or turned out to speak HTTP/1.1 and be taken; the place in line is kept.
                 slot = self._leases.replace(slot, attempt, "not_reusable")
@@ -259,7 +265,8 @@ class ConnectionPool(httpcore.ConnectionPool):
             HOUSEKEEPER.add(self._upkeep)
         return self._leases.acquire(key, attempt, timeout)
 
-    def _send(self, slot: Slot, request: httpcore.Request, attempt: Attempt) -> httpcore.Response:
+    def _send(self, slot: Slot, request: httpcore.Request, attempt: Attempt, whole: bool) -> Any:
+        """Return the response, or with ``whole``, where the connection can do that, what its ``exchange`` returns."""
         attempt.connection_id = slot.id
         if slot.state != OPENING:
             attempt.reused = True
@@ -268,18 +275,17 @@ class ConnectionPool(httpcore.ConnectionPool):
             attempt.peer = slot.link.peer
             slot.link.attempt = attempt
             slot.link.thread = get_ident()
-            response: httpcore.Response = slot.connection.handle_request(request)
-            return response
+            return talk(slot.connection, request, whole)
         attempt.reused, attempt.requests, attempt.age = False, 1, 0.0
         opened = partial(self._opened, slot, attempt)
-        slot.link = Link(attempt, opened, self._handshakes(request.url.scheme))
+        slot.link = Link(attempt, opened, handshakes(self._proxy, request.url.scheme))
         slot.link.thread = get_ident()
         if slot.state == CLOSED:
             # The order matters: close() marks the slot and looks for the link, so one of the two sees the other.
             raise PoolClosed("the connection pool was closed")
-        slot.connection = self.create_connection(request.url.origin)
+        slot.connection = connection = self.create_connection(request.url.origin)
         with opening(slot.link):
-            response = slot.connection.handle_request(request)
+            response = talk(connection, request, whole)
         if slot.requests == 0:
             opened()
         return response
@@ -294,16 +300,6 @@ class ConnectionPool(httpcore.ConnectionPool):
             seconds = attempt.connect + (attempt.tls or 0.0)
             with contextlib.suppress(Exception):
                 self.observer.created(slot.key[1].decode("ascii", "replace"), slot.key[2], seconds, error_type)
-
-    def _handshakes(self, scheme: bytes) -> int | None:
-        """Return how many TLS handshakes come before the first byte of a request; ``None`` where that does not tell."""
-        secure = scheme in (b"https", b"wss")
-        if self._proxy is None:
-            return int(secure)
-        proxy = self._proxy.url.scheme
-        if proxy in (b"socks5", b"socks5h"):
-            return 1 if secure else None
-        return int(proxy == b"https") + int(scheme != b"http")
 
     # The ways back.
 
@@ -383,15 +379,3 @@ class ConnectionPool(httpcore.ConnectionPool):
         parent, self._leases = self._leases, ThreadLeases(PoolState(**self._limits))
         self._leases.observer = parent.observer
         self._leases.inherited(parent)
-
-
-def _closing(request: httpcore.Request) -> httpcore.Request:
-    """Return the request with the word that it is the last one on its connection (RFC 9112 section 9.6)."""
-    headers = [(name, value) for name, value in request.headers if name.lower() != b"connection"]
-    return httpcore.Request(
-        request.method,
-        request.url,
-        headers=[*headers, (b"Connection", b"close")],
-        content=request.stream,
-        extensions=request.extensions,
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpcore
 
-from triton_otel.wire.http11 import HTTP11
+from triton_otel.wire.exchange import ExchangeConnection, Exchanged
 
 __all__ = ["HTTPConnection"]
 
@@ -19,7 +19,11 @@ class HTTPConnection(httpcore.HTTPConnection):
         """Send a request; see httpcore."""
         return self._ready(request).handle_request(request)
 
-    def _ready(self, request: httpcore.Request) -> HTTP11:
+    def exchange(self, request: httpcore.Request) -> Exchanged:
+        """Send a request and read its whole answer; see :meth:`ExchangeConnection.exchange`."""
+        return self._ready(request).exchange(request)
+
+    def _ready(self, request: httpcore.Request) -> ExchangeConnection:
         """Return the open connection."""
         inner = self._connection
         if inner is not None:
@@ -30,7 +34,7 @@ class HTTPConnection(httpcore.HTTPConnection):
             with self._request_lock:
                 if self._connection is None:
                     stream = self._connect(request)
-                    self._connection = HTTP11(self._origin, stream, self._keepalive_expiry)
+                    self._connection = ExchangeConnection(self._origin, stream, self._keepalive_expiry)
         except BaseException:
             self._connect_failed = True
             raise

@@ -19,7 +19,8 @@ from httpcore._trace import Trace
 
 from triton_otel import _clock
 from triton_otel.wire.chunks import ChunkDecoder
-from triton_otel.wire.encoder import BadRequest, BodyCount, RequestHead, encode_head
+from triton_otel.wire.encoder import BadRequest, BodyCount, RequestHead
+from triton_otel.wire.message import head_of
 from triton_otel.wire.parser import MAX_HEAD, BadResponse, ResponseHead, find_end, parse_head
 from triton_otel.wire.transport import transport_for
 
@@ -152,10 +153,7 @@ class HTTP11(httpcore.ConnectionInterface):
         )
 
     def _send_head(self, request: httpcore.Request) -> RequestHead:
-        try:
-            head = encode_head(request.method, request.url.target, request.headers)
-        except BadRequest as error:
-            raise httpcore.LocalProtocolError(str(error)) from error
+        head = head_of(request)
         self._transport.send([head.data], _timeouts(request).get("write"))
         return head
 

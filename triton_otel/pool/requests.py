@@ -1,0 +1,50 @@
+"""What the pool does with a request before and while a connection has it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpcore
+
+from triton_otel.wire.connection import HTTPConnection
+
+__all__ = ["closing", "handshakes", "talk"]
+
+
+def talk(connection: httpcore.ConnectionInterface, request: httpcore.Request, whole: bool) -> Any:
+    """Send a request.
+
+    Parameters:
+        connection: The leased connection.
+        request: The request.
+        whole: Read its whole answer where the connection can do that at once.
+
+    Returns:
+        What :meth:`HTTPConnection.exchange` returns, a tuple, or else httpcore's response.
+    """
+    if whole and type(connection) is HTTPConnection:
+        return connection.exchange(request)
+    return connection.handle_request(request)
+
+
+def handshakes(proxy: httpcore.Proxy | None, scheme: bytes) -> int | None:
+    """Return how many TLS handshakes come before the first byte of a request; ``None`` where that does not tell."""
+    secure = scheme in (b"https", b"wss")
+    if proxy is None:
+        return int(secure)
+    way = proxy.url.scheme
+    if way in (b"socks5", b"socks5h"):
+        return 1 if secure else None
+    return int(way == b"https") + int(scheme != b"http")
+
+
+def closing(request: httpcore.Request) -> httpcore.Request:
+    """Return the request with the word that it is the last one on its connection (RFC 9112 section 9.6)."""
+    headers = [(name, value) for name, value in request.headers if name.lower() != b"connection"]
+    return httpcore.Request(
+        request.method,
+        request.url,
+        headers=[*headers, (b"Connection", b"close")],
+        content=request.stream,
+        extensions=request.extensions,
+    )
