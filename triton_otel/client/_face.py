@@ -17,6 +17,8 @@ from triton_otel.kserve.request import Output, build_infer
 from triton_otel.kserve.response import error_message, parse_infer, parse_json
 from triton_otel.kserve.result import InferResult
 from triton_otel.options import check_header, parse_duration
+from triton_otel.wire.encoder import BadRequest, encode_head, extend_head
+from triton_otel.wire.message import WireRequest
 
 if TYPE_CHECKING:
     from triton_otel.kserve.routes import Route
@@ -29,6 +31,7 @@ _HEADER_LENGTH = b"inference-header-content-length"
 _TRACE_HEADERS = frozenset({"traceparent", "tracestate"})
 
 # Triton's own request time-out is an unsigned number of microseconds.
+_MAX_ROUTES = 1024
 _MAX_SERVER_TIMEOUT = 2**63 - 1
 
 Headers = list[tuple[bytes, bytes]]
@@ -37,7 +40,7 @@ Headers = list[tuple[bytes, bytes]]
 class Prepared:
     """A request that can be sent.  ``headers`` is a list of its own: the trace context is added to it."""
 
-    __slots__ = ("buffers", "expected", "headers", "request_id", "route")
+    __slots__ = ("buffers", "content_length", "expected", "headers", "request_id", "route")
 
     def __init__(
         self,
@@ -47,12 +50,27 @@ class Prepared:
         *,
         request_id: str | None = None,
         expected: list[str] | None = None,
+        content_length: int = 0,
     ) -> None:
         self.route = route
         self.headers = headers
         self.buffers = buffers
         self.request_id = request_id
         self.expected = expected
+        self.content_length = content_length
+
+
+class _Known:
+    """What is the same for every request of a route: the URL, and the head with the client's own headers."""
+
+    __slots__ = ("head", "key", "method", "url")
+
+    def __init__(self, method: bytes, url: httpcore.URL, headers: Headers) -> None:
+        self.method = method
+        self.url = url
+        self.head = encode_head(method, url.target, headers)
+        origin = url.origin
+        self.key = (origin.scheme, origin.host, origin.port)
 
 
 class Answer:
@@ -88,7 +106,12 @@ class Face:
             headers["Authorization"] = f"Bearer {config.auth_token}"
         self._check_trace(dict(config.headers), "custom-headers")
         self._headers = _merged(_encoded(headers), config.headers)
-        self._extensions: dict[str, Any] = {"timeout": {"connect": config.pool.connection_timeout}}
+        self._known: dict[tuple[str, str], _Known] = {}
+        # Each of the client's calls may be repeated: it reads, or it is an inference outside of a sequence.
+        self._extensions: dict[str, Any] = {
+            "timeout": {"connect": config.pool.connection_timeout},
+            "idempotent": True,
+        }
         if config.tls.server_name is not None:
             self._extensions["sni_hostname"] = config.tls.server_name
 
@@ -162,20 +185,39 @@ class Face:
             merged.append((b"Inference-Header-Content-Length", b"%d" % body.header_length))
         merged.append((b"Content-Length", b"%d" % body.content_length))
         expected = [output.name if isinstance(output, Output) else output for output in outputs or ()]
-        return Prepared(route, merged, [body.head, *body.buffers], request_id=request_id, expected=expected or None)
+        return Prepared(
+            route,
+            merged,
+            [body.head, *body.buffers],
+            request_id=request_id,
+            expected=expected or None,
+            content_length=body.content_length,
+        )
 
     def request(self, prepared: Prepared) -> httpcore.Request:
         """Return httpcore's request for it."""
+        route = prepared.route
+        known = self._known.get((route.method, route.path)) or self._learn(route)
+        headers = prepared.headers
+        own = len(self._headers)
+        try:
+            if headers[:own] == self._headers:
+                head = extend_head(known.head, headers[own:], prepared.content_length)
+            else:
+                head = encode_head(known.method, known.url.target, headers)
+        except BadRequest as error:
+            raise httpcore.LocalProtocolError(str(error)) from error
+        return WireRequest(known.method, known.url, headers, prepared.buffers, self._extensions, head, known.key)
+
+    def _learn(self, route: Route) -> _Known:
         scheme, host, port = self._url_parts
-        target = self._base_path + prepared.route.path.encode("ascii")
-        return httpcore.Request(
-            prepared.route.method.encode("ascii"),
-            httpcore.URL(scheme=scheme, host=host, port=port, target=target),
-            headers=prepared.headers,
-            content=_joined(prepared.buffers),
-            # Each of these calls may be repeated: it reads, or it is an inference outside of a sequence.
-            extensions={**self._extensions, "idempotent": True},
-        )
+        target = self._base_path + route.path.encode("ascii")
+        url = httpcore.URL(scheme=scheme, host=host, port=port, target=target)
+        # Paths hold model names, which come from the caller: without a limit the memory would be his to fill.
+        if len(self._known) >= _MAX_ROUTES:
+            self._known = {}
+        known = self._known[route.method, route.path] = _Known(route.method.encode("ascii"), url, self._headers)
+        return known
 
     @staticmethod
     def check_status(answer: Answer) -> None:
@@ -251,13 +293,3 @@ def _merged(headers: Headers, more: Sequence[tuple[str, str]]) -> Headers:
     names = {name.lower().encode("ascii") for name, _ in more}
     kept = [(name, value) for name, value in headers if name.lower() not in names]
     return kept + [(name.encode("ascii"), value.encode("latin-1")) for name, value in more]
-
-
-def _joined(buffers: list[bytes | memoryview]) -> Any:
-    """Return the body as few pieces: small ones joined, large ones as they are.
-
-    A list and no generator, so that it can be sent once more.
-    """
-    if sum(map(len, buffers)) <= 65536:
-        return b"".join(buffers)
-    return buffers

@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpcore
 
 from triton_otel.wire.connection import HTTPConnection
+from triton_otel.wire.message import WireRequest
 
-__all__ = ["closing", "handshakes", "talk"]
+if TYPE_CHECKING:
+    from triton_otel.pool.slot import Key
+
+__all__ = ["closing", "handshakes", "key_of", "talk"]
+
+
+def key_of(request: httpcore.Request) -> Key:
+    """Return where a request goes.
+
+    Raises:
+        httpcore.UnsupportedProtocol: Nowhere that this is for.
+    """
+    if type(request) is WireRequest:
+        return request.key
+    scheme = request.url.scheme.decode("ascii", "replace")
+    if scheme not in ("http", "https", "ws", "wss"):
+        raise httpcore.UnsupportedProtocol(
+            f"Request URL has an unsupported protocol '{scheme}://'."
+            if scheme
+            else "Request URL is missing an 'http://' or 'https://' protocol."
+        )
+    origin = request.url.origin
+    return origin.scheme, origin.host, origin.port
 
 
 def talk(connection: httpcore.ConnectionInterface, request: httpcore.Request, whole: bool) -> Any:

@@ -19,7 +19,7 @@ from triton_otel.pool.failures import classify, close_reason
 from triton_otel.pool.housekeeper import HOUSEKEEPER
 from triton_otel.pool.lease import Dropped, LeasedStream, close_connection, leftover, may_resend
 from triton_otel.pool.leases import ThreadLeases
-from triton_otel.pool.requests import closing, handshakes, talk
+from triton_otel.pool.requests import closing, handshakes, key_of, talk
 from triton_otel.pool.slot import CLOSED, IDLE, LEASED, OPENING, Key, Slot
 from triton_otel.pool.state import PoolState
 from triton_otel.pool.upkeep import Upkeep, enlist
@@ -96,6 +96,7 @@ class ConnectionPool(httpcore.ConnectionPool):
             "reuse": reuse,
             "new_waiter": ThreadWaiter,
         }
+        self._reuse = reuse
         self._dropped: deque[Dropped] = deque()
         self._upkeep = Upkeep(self, HOUSEKEEPER.hurry)
         self._enlisted = False
@@ -230,17 +231,10 @@ class ConnectionPool(httpcore.ConnectionPool):
     def _respond(
         self, request: httpcore.Request, attempt: Attempt, queue_timeout: float | None, *, whole: bool = False
     ) -> tuple[Slot, Any]:
-        if not self._limits["reuse"]:
+        key = key_of(request)
+        if not self._reuse:
             request = closing(request)
-        scheme = request.url.scheme.decode("ascii", "replace")
-        if scheme not in ("http", "https", "ws", "wss"):
-            raise httpcore.UnsupportedProtocol(
-                f"Request URL has an unsupported protocol '{scheme}://'."
-                if scheme
-                else "Request URL is missing an 'http://' or 'https://' protocol."
-            )
-        origin = request.url.origin
-        slot = self._lease((origin.scheme, origin.host, origin.port), attempt, queue_timeout)
+        slot = self._lease(key, attempt, queue_timeout)
         while True:
             try:
                 return slot, self._send(slot, request, attempt, whole)

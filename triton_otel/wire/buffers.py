@@ -5,6 +5,8 @@ No I/O.
 
 from __future__ import annotations
 
+from ctypes import addressof, c_char
+
 import numpy as np
 
 __all__ = ["ALIGNMENT", "MAX_AHEAD", "BodyBuffer", "aligned_copy"]
@@ -59,5 +61,5 @@ def aligned_copy(data: memoryview, offset: int) -> memoryview:
 
 
 def _address(array: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> int:
-    address: int = array.__array_interface__["data"][0]
-    return address
+    # A tenth of what numpy's own ways to tell it cost.
+    return addressof(c_char.from_buffer(array))  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-__all__ = ["BadRequest", "BodyCount", "RequestHead", "encode_fields", "encode_head"]
+__all__ = ["BadRequest", "BodyCount", "RequestHead", "encode_head", "extend_head"]
 
 Header = tuple[bytes, bytes]
 
@@ -102,13 +102,22 @@ def encode_head(method: bytes, target: bytes, headers: Iterable[Header]) -> Requ
     return head
 
 
-def encode_fields(headers: Iterable[Header]) -> bytes:
-    """Encode further fields of a head, which say nothing about its framing but its length.
+def extend_head(head: RequestHead, headers: Iterable[Header], length: int) -> RequestHead:
+    """Return a head with further fields, which say nothing about its framing but its length.
+
+    Parameters:
+        head: A head that was encoded before.
+        headers: The fields.
+        length: The length of the body that one of them tells.
 
     Raises:
         BadRequest: A name or a value is not HTTP.
     """
-    return b"".join([_known.get(header) or _line(*header) for header in headers])
+    more = RequestHead()
+    more.data = b"%b%b\r\n" % (head.data[:-2], b"".join([_known.get(field) or _line(*field) for field in headers]))
+    more.length = length
+    more.chunked, more.closes, more.switches = head.chunked, head.closes, head.switches
+    return more
 
 
 def _line(name: bytes, value: bytes) -> bytes:

@@ -24,6 +24,7 @@ class WireRequest(httpcore.Request):
         parts: The body.
         extensions: As in httpcore.
         head: The encoded head.
+        key: Scheme, host and port of ``url``.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class WireRequest(httpcore.Request):
         parts: Parts,
         extensions: dict[str, Any],
         head: RequestHead,
+        key: tuple[bytes, bytes, int],
     ) -> None:
         # Not the parent's: it looks at every byte to find out of what type it is.
         self.method = method
@@ -42,6 +44,7 @@ class WireRequest(httpcore.Request):
         self.stream = parts  # type: ignore[assignment]
         self.extensions = extensions
         self.head = head
+        self.key = key
 
 
 def head_of(request: httpcore.Request) -> RequestHead:
