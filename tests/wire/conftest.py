@@ -1,0 +1,23 @@
+"""Pools that are closed at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from triton_otel.pool import ConnectionPool
+
+
+@pytest.fixture
+def make_pool() -> Iterator[Callable[..., ConnectionPool]]:
+    pools: list[ConnectionPool] = []
+
+    def make(**arguments: object) -> ConnectionPool:
+        pool = ConnectionPool(**arguments)  # type: ignore[arg-type]
+        pools.append(pool)
+        return pool
+
+    yield make
+    for pool in pools:
+        pool.close()
