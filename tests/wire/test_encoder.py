@@ -60,7 +60,7 @@ def test_the_bytes_are_h11s(headers: list[tuple[bytes, bytes]]) -> None:
         (b"GET", b"/", [HOST, (b"Content-Length", b"1"), (b"Content-Length", b"2")]),
         (b"GET", b"/", [HOST, (b"Content-Length", b"1" * 21)]),
         (b"GET", b"/", [HOST, (b"Transfer-Encoding", b"gzip, chunked")]),
-        (b"GET", b"/", [HOST, (b"Transfer-Encoding", b"chunked")] + [(b"Transfer-Encoding", b"chunked")]),
+        (b"GET", b"/", [HOST, (b"Transfer-Encoding", b"chunked"), (b"Transfer-Encoding", b"chunked")]),
     ],
 )
 def test_refused_as_by_h11(method: bytes, target: bytes, headers: list[tuple[bytes, bytes]]) -> None:

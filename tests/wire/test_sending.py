@@ -1,4 +1,4 @@
-"""Requests on the wire: gathered, complete whatever the socket takes at once, without a copy, refused before they lie."""
+"""Requests on the wire: gathered, complete whatever the socket takes at once, uncopied, refused before they lie."""
 
 from __future__ import annotations
 

@@ -46,10 +46,11 @@ _CLOSED = "the connection pool was closed"
 class StreamTransport:
     """Over any network stream of httpcore's."""
 
-    __slots__ = ("_stream",)
+    __slots__ = ("_spare", "_stream")
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
+        self._spare = b""
 
     def send(self, parts: Parts, timeout: float | None) -> None:
         """Send all of it."""
@@ -58,17 +59,20 @@ class StreamTransport:
 
     def receive_into(self, view: memoryview, timeout: float | None) -> int:
         """Fill the begin of ``view`` with what comes next; 0 is the end."""
-        data = self._stream.read(len(view), timeout)
+        data = self.receive(len(view), timeout)
         view[: len(data)] = data
         return len(data)
 
     def receive(self, max_bytes: int, timeout: float | None) -> bytes:
         """Return what comes next, empty at the end."""
-        return self._stream.read(max_bytes, timeout)
+        # A stream of the caller's may return more than it was asked for, as httpcore's own mock does.
+        data = self._spare or self._stream.read(max_bytes, timeout)
+        self._spare = data[max_bytes:]
+        return data[:max_bytes]
 
     def readable(self) -> bool:
         """Tell whether bytes, or the end, wait."""
-        return bool(self._stream.get_extra_info("is_readable"))
+        return bool(self._spare) or bool(self._stream.get_extra_info("is_readable"))
 
 
 class SocketTransport:
