@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from triton_otel.pool.failures import close_reason, peer_hung_up
 from triton_otel.pool.slot import CLOSED
+from triton_otel.wire.connection import HTTPConnection
 
 if TYPE_CHECKING:
     import httpcore
@@ -115,10 +116,10 @@ def leftover(slot: Slot) -> bool:
     them, and has no public way to ask.
     """
     connection = slot.connection
+    if type(connection) is HTTPConnection:
+        return connection.surplus
     while (inner := getattr(connection, "_connection", None)) is not None:
         connection = inner
-    if getattr(connection, "surplus", False) is True:
-        return True
     parser = getattr(connection, "_h11_state", None)
     if parser is not None and parser.trailing_data != (b"", False):
         return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpcore
 
 from triton_otel.wire.exchange import ExchangeConnection, Exchanged
+from triton_otel.wire.http11 import State
 
 __all__ = ["HTTPConnection"]
 
@@ -22,6 +23,22 @@ class HTTPConnection(httpcore.HTTPConnection):
     def exchange(self, request: httpcore.Request) -> Exchanged:
         """Send a request and read its whole answer; see :meth:`ExchangeConnection.exchange`."""
         return self._ready(request).exchange(request)
+
+    @property
+    def surplus(self) -> bool:
+        """Whether something follows the answer that was read last, which the next request would take for its own."""
+        inner = self._connection
+        return inner is not None and inner.surplus  # type: ignore[attr-defined]
+
+    def is_available(self) -> bool:
+        """Tell whether it can take a request."""
+        inner = self._connection
+        return inner is not None and inner.state == State.IDLE  # type: ignore[attr-defined]
+
+    def is_idle(self) -> bool:
+        """Tell whether it was used and waits, or could not be opened."""
+        inner = self._connection
+        return self._connect_failed if inner is None else inner.state == State.IDLE  # type: ignore[attr-defined]
 
     def _ready(self, request: httpcore.Request) -> ExchangeConnection:
         """Return the open connection."""

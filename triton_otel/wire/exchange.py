@@ -10,8 +10,10 @@ import httpcore
 from triton_otel.wire.buffers import MAX_AHEAD, BodyBuffer, aligned_copy
 from triton_otel.wire.http11 import CUT_SHORT, HTTP11, LOGGER
 from triton_otel.wire.message import head_of, parts_of
+from triton_otel.wire.transport import SocketTransport
 
 if TYPE_CHECKING:
+    from triton_otel.wire.encoder import RequestHead
     from triton_otel.wire.parser import ResponseHead
 
 __all__ = ["ExchangeConnection", "Exchanged"]
@@ -50,7 +52,7 @@ class ExchangeConnection(HTTP11):
                 raise httpcore.LocalProtocolError(f"Too {words} data for declared Content-Length")
             timeouts = extensions.get("timeout") or {}
             try:
-                self._transport.send([head.data, *parts] if size else [head.data], timeouts.get("write"))
+                self._send(head, parts, timeouts)
                 self.sent = True
             except httpcore.WriteError:
                 # The server may have answered early and closed; its answer is worth more than our error.
@@ -67,6 +69,19 @@ class ExchangeConnection(HTTP11):
         finally:
             self.end()
         return answer.status, answer.headers.copy(), body, answer.http_version
+
+    def _send(self, head: RequestHead, parts: list[bytes | memoryview], timeouts: dict[str, float | None]) -> None:
+        transport = self._transport
+        whole = [head.data, *parts] if head.length else [head.data]
+        write = timeouts.get("write")
+        if type(transport) is SocketTransport and write is None and timeouts.get("read") is None:
+            self._at = self._have = 0
+            with memoryview(self._scratch) as scratch:
+                count = transport.ask(whole, len(head.data) + head.length, scratch)
+            if count >= 0:
+                self._have = count
+                return
+        transport.send(whole, write)
 
     def _body(self, length: int, json_length: int, timeout: float | None) -> bytes | memoryview:
         """Read a body of a known length."""

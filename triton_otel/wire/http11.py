@@ -85,7 +85,7 @@ class HTTP11(httpcore.ConnectionInterface):
     @property
     def surplus(self) -> bool:
         """Whether bytes have arrived after the answer that do not belong to it, or the end."""
-        return self.ended or self._have > self._at
+        return self.ended or self._have > self._at or self._transport.pending()
 
     # The request.
 

@@ -74,6 +74,13 @@ class StreamTransport:
         """Tell whether bytes, or the end, wait."""
         return bool(self._spare) or bool(self._stream.get_extra_info("is_readable"))
 
+    def pending(self) -> bool:
+        """Tell whether bytes wait that the socket does not show."""
+        tls = self._stream.get_extra_info("ssl_object")
+        # A backend of the caller's may have its own idea of a TLS object.
+        pending = getattr(tls, "pending", None)
+        return pending is not None and pending() > 0
+
 
 class SocketTransport:
     """Over a socket, plain or TLS, that does not block: a wait is a poll, and there is one only where it is needed.
@@ -170,18 +177,79 @@ class SocketTransport:
                 with contextlib.suppress(Exception):
                     self._inner.close()
 
+    def ask(self, parts: Parts, total: int, view: memoryview) -> int:
+        """Send a request and receive the begin of its answer in one go, as far as that needs no second look.
+
+        Parameters:
+            parts: The request.
+            total: Its bytes.
+            view: Where the answer goes.
+
+        Returns:
+            -1: nothing was done, use :meth:`send` and :meth:`receive_into`; 0: it was sent, go on with
+            :meth:`receive_into`; else how many bytes have come.
+        """
+        link, sock = self._link, self._sock
+        attempt = link.attempt
+        if self._secure or attempt is None or link.on_first_write is not None or sock.gettimeout() != 0.0:
+            return -1
+        attempt.send_started = now = _clock.now()
+        deadline = attempt.deadline
+        if deadline is None or now >= deadline or len(parts) > _IOV_MAX:
+            return -1
+        link.busy = True
+        sending = True
+        try:
+            if link.aborted:
+                return -1
+            try:
+                sent = sock.sendmsg(parts)
+            except BlockingIOError:
+                sent = 0
+            attempt.bytes_sent += sent
+            if sent != total:
+                self._send_rest(parts, sent, total, deadline - now)
+            attempt.sent = now = _clock.now()
+            sending = False
+            if not self._poll.poll(min((deadline - now) * 1000.0, _MAX_WAIT) if deadline > now else 0):
+                return 0
+            count = sock.recv_into(view)
+            if link.aborted:
+                raise httpcore.ReadError(_CLOSED)
+        except (BlockingIOError, httpcore.WriteTimeout):
+            if sending:
+                raise
+            return 0
+        except (OSError, ValueError) as exc:
+            error = httpcore.WriteError if sending else httpcore.ReadError
+            raise error(_CLOSED if link.aborted else exc) from exc
+        finally:
+            link.busy = False
+            if link.aborted:
+                with contextlib.suppress(Exception):
+                    self._inner.close()
+        self._note(count)
+        return count
+
+    def pending(self) -> bool:
+        """Tell whether bytes wait that the socket does not show."""
+        return self._secure and self._sock.pending() > 0  # type: ignore[attr-defined]
+
     def _send_plain(self, parts: Parts, limit: float | None) -> None:
-        sock, until = self._sock, None
         attempt = self._link.attempt
         total = sum(map(len, parts))
-        count = min(len(parts), _IOV_MAX)
         sent = 0
         with contextlib.suppress(BlockingIOError):
-            sent = sock.sendmsg(parts if count == len(parts) else parts[:count])
+            sent = self._sock.sendmsg(parts[:_IOV_MAX])
         if attempt is not None:
             attempt.bytes_sent += sent
-        if sent == total:
-            return
+        if sent != total:
+            self._send_rest(parts, sent, total, limit)
+
+    def _send_rest(self, parts: Parts, sent: int, total: int, limit: float | None) -> None:
+        """Go on where the socket took no more."""
+        sock, until = self._sock, None
+        attempt = self._link.attempt
         views = [memoryview(part) for part in parts if part]
         index = 0
         while True:
