@@ -5,14 +5,15 @@ BIN := $(VENV)/bin
 # The first Python on the PATH that is new enough; `make PYTHON=python3.12 …` takes another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && { echo $$p; break; }; done)
-# Arguments for the demo and for pytest: make demo ARGS='--seconds 5', make test ARGS='-k pool'.
+# Arguments for the demo, pytest and the benchmarks: make demo ARGS='--seconds 5', make test ARGS='-k pool'.
 ARGS ?=
 
-.PHONY: help demo test lint types format docs clean
+.PHONY: help demo test bench lint types format docs clean
 
 help:
 	@echo 'make demo    an instrumented client on an embedded server, about 15 seconds'
 	@echo 'make test    all tests, with a real Triton where the machine can have one'
+	@echo 'make bench   side by side with other clients, minutes; ARGS=--quick for a short form'
 	@echo 'make lint    ruff check and format check'
 	@echo 'make types   mypy, strict'
 	@echo 'make format  ruff format'
@@ -24,6 +25,9 @@ demo: $(VENV)/demo.stamp
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+bench: $(VENV)/dev.stamp
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -1,0 +1,137 @@
+"""The command: what to measure, where, and where the report goes."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine, page, table
+from benchmarks.measure import Bench, Result
+from benchmarks.plan import FULL, QUICK, SECTIONS, Form
+from benchmarks.site import Site, foreign, own
+from benchmarks.targets import verdicts
+
+OUTPUT = Path(__file__).resolve().parent / "out"
+
+MISSING = (
+    "tritonclient.http.aio and aiohttp are left out: they are the peers of an async client, which this version does "
+    "not have."
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure triton_otel side by side with tritonclient.http, httpcore and a bare socket.",
+    )
+    made.add_argument("--quick", action="store_true", help="a short form, under a minute")
+    made.add_argument("--only", metavar="SECTIONS", help=f"with commas, of: {', '.join(SECTIONS)} (default: all)")
+    made.add_argument("--rounds", type=positive(int), help="rounds of every case (default: 11, quick 5)")
+    made.add_argument(
+        "--seconds",
+        type=positive(float),
+        help="length of one client's part of a round, about (default: 0.2, quick 0.06)",
+    )
+    made.add_argument("--endpoint", help="a running Triton in place of the server made for this")
+    made.add_argument("--model", help="its model, with one input of a number type")
+    made.add_argument("--output", type=Path, default=OUTPUT, help="folder of the report (default: benchmarks/out)")
+    return made
+
+
+def positive(kind: type) -> Any:
+    def convert(text: str) -> Any:
+        value = kind(text)
+        if not value > 0:
+            raise argparse.ArgumentTypeError(f"{text} must be greater than 0")
+        return value
+
+    return convert
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    made = parser()
+    asked = made.parse_args(arguments)
+    if (asked.endpoint is None) != (asked.model is None):
+        made.error("--endpoint and --model come together")
+    names = list(SECTIONS) if asked.only is None else [name.strip() for name in asked.only.split(",")]
+    if unknown := sorted(set(names) - set(SECTIONS)):
+        made.error(f"--only: unknown {', '.join(unknown)}; valid: {', '.join(SECTIONS)}")
+    form = QUICK if asked.quick else FULL
+    form = replace(form, rounds=asked.rounds or form.rounds, seconds=asked.seconds or form.seconds)
+    facts = machine.describe()
+    facts["command"] = " ".join(["python -m benchmarks", *(sys.argv[1:] if arguments is None else arguments)])
+    facts["form"] = f"{form.rounds} rounds of {form.seconds:g} s for each client of a case, longer where a case says so"
+    facts["server"] = f"{asked.endpoint}, model {asked.model}" if asked.endpoint else "raw identity server, own process"
+    print_facts(facts)
+    with site(asked, names) as there:
+        results = run(names, form, there)
+    facts["load average at the end"] = machine.load()
+    print(f"load average at the end: {facts['load average at the end']}\n")
+    judged = [] if asked.endpoint else verdicts(results)
+    if judged:
+        print(table.targets(judged))
+    print(MISSING)
+    write(asked.output, facts, results, judged)
+    return 0
+
+
+@contextlib.contextmanager
+def site(asked: argparse.Namespace, names: list[str]) -> Iterator[Site]:
+    otlp = "telemetry" in names
+    if asked.endpoint:
+        with foreign(asked.endpoint, asked.model, otlp=otlp) as there:
+            yield there
+        return
+    far = "reuse" in names
+    with own(tls=far or "tls" in names, far=far, otlp=otlp) as there:
+        yield there
+
+
+def run(names: list[str], form: Form, there: Site) -> list[Result]:
+    """Measure the sections and print the table of each as soon as it is there."""
+    results: list[Result] = []
+    with Bench(form.rounds, form.seconds, check=not there.foreign) as bench:
+        for name in (name for name in SECTIONS if name in names):
+            cases = SECTIONS[name](there, form)
+            if not cases:
+                print(f"{name}: not with this server\n")
+                continue
+            found = [result for case in cases for result in bench.measure(case, progress)]
+            progress("")
+            print(table.section(name, found), flush=True)
+            results += found
+    return results
+
+
+def progress(text: str) -> None:
+    """Show on a terminal what is being done."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def print_facts(facts: dict[str, Any]) -> None:
+    for name, value in facts.items():
+        text = ", ".join(f"{key} {one}" for key, one in value.items()) if isinstance(value, dict) else value
+        print(f"{name}: {text}")
+    print(flush=True)
+
+
+def write(folder: Path, facts: dict[str, Any], results: list[Result], judged: list[Any]) -> None:
+    """Write the page and the numbers behind it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    report, numbers = folder / "report.html", folder / "report.json"
+    report.write_text(page.render(facts, results, judged, MISSING), encoding="utf-8")
+    data = {
+        "machine": facts,
+        "results": [result.as_json() for result in results],
+        "targets": [verdict.as_json() for verdict in judged],
+        "left out": MISSING,
+    }
+    numbers.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(f"written: {report} and {numbers}")

@@ -1,0 +1,190 @@
+"""What is measured: the sections of the benchmark and their cases, in a full and a quick form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from benchmarks.clients import Target
+from benchmarks.measure import Case, Series
+from benchmarks.site import SMALL, Site
+from benchmarks.telemetry_modes import MODES
+
+OURS = "triton_otel"
+TRITON = "tritonclient.http"
+HTTPCORE = "httpcore"
+BARE = "bare socket"
+BARE_KEPT = "bare socket, one buffer"
+
+KB, MB = 1024, 1024 * 1024
+SIZES = {"small": SMALL * 4, "64 KB": 64 * KB, "1 MB": MB, "16 MB": 16 * MB}
+
+
+@dataclass(frozen=True)
+class Form:
+    """How much of it."""
+
+    rounds: int
+    seconds: float
+    threads: tuple[int, ...]
+    idle: tuple[int, ...]
+    modes: tuple[str, ...]
+    tls_sizes: tuple[str, ...]
+    far_schemes: tuple[str, ...]
+
+
+FULL = Form(
+    rounds=11,
+    seconds=0.2,
+    threads=(1, 4, 16, 64),
+    idle=(1, 10, 100, 1000),
+    modes=("default", "off", "sampled out", "sampled 10 %", "null exporter", "configure()", "stock exporters"),
+    tls_sizes=("small", "64 KB", "1 MB", "16 MB"),
+    far_schemes=("http", "https"),
+)
+QUICK = Form(
+    rounds=5,
+    seconds=0.06,
+    threads=(1, 16),
+    idle=(1, 1000),
+    modes=("default", "off", "sampled out", "sampled 10 %", "configure()", "stock exporters"),
+    tls_sizes=("small", "1 MB"),
+    far_schemes=("https",),
+)
+
+
+def small(site: Site, _form: Form) -> list[Case]:
+    clients = (OURS, TRITON, HTTPCORE, BARE)
+    return [Case("small", "64 bytes", _series(_sized(site, site.plain, "small"), clients, TRITON), seconds=2)]
+
+
+def sizes(site: Site, _form: Form) -> list[Case]:
+    return _by_size("sizes", site, site.plain, ("64 KB", "1 MB", "16 MB"))
+
+
+def tls(site: Site, form: Form) -> list[Case]:
+    return [] if site.tls is None else _by_size("tls", site, site.tls, form.tls_sizes)
+
+
+def _by_size(section: str, site: Site, target: Target, names: tuple[str, ...]) -> list[Case]:
+    cases = []
+    for name in names:
+        clients = (OURS, TRITON, HTTPCORE, BARE, *((BARE_KEPT,) if name != "small" else ()))
+        sized = site.sized(target, SIZES[name])
+        if sized is not None:
+            cases.append(Case(section, name, _series(sized, clients, BARE), seconds=2 if name == "16 MB" else 1))
+    return cases
+
+
+def threads(site: Site, form: Form) -> list[Case]:
+    target = _sized(site, site.plain, "small")
+    return [
+        Case(
+            "threads",
+            f"{count} thread{'s' if count > 1 else ''}",
+            _series(replace(target, threads=count), (OURS, TRITON, HTTPCORE, BARE), TRITON),
+        )
+        for count in form.threads
+    ]
+
+
+def idle(site: Site, form: Form) -> list[Case]:
+    if site.foreign:
+        # To have so many connections at once the server must keep so many requests waiting.
+        return []
+    target = _sized(site, site.plain, "small")
+    series = [
+        Series(f"{client}, {count} idle", replace(target, client=client, idle=count), f"{client}, 1 idle")
+        for client in (OURS, TRITON, HTTPCORE)
+        for count in form.idle
+    ]
+    return [Case("idle", "idle connections", tuple(series))]
+
+
+def telemetry(site: Site, form: Form) -> list[Case]:
+    target = _sized(site, site.plain, "small")
+    # No more than the exporter's queue holds: a span that is dropped costs nothing.
+    most = 2000
+    bare = Series(TRITON, replace(target, client=TRITON), TRITON, most)
+    ours = [
+        Series(
+            f"{OURS}, {mode}",
+            replace(target, client=OURS, telemetry=mode, otlp_endpoint=site.otlp_endpoint),
+            TRITON,
+            most,
+        )
+        for mode in form.modes
+    ]
+    return [Case("telemetry", "64 bytes", (bare, *ours), seconds=3)]
+
+
+def reuse(site: Site, form: Form) -> list[Case]:
+    cases = []
+    for scheme, target in (site.far or {}).items():
+        if scheme not in form.far_schemes:
+            continue
+        for count in (1, 8):
+            base = replace(_sized(site, target, "small"), client=OURS, threads=count)
+            pair = (Series("reuse on", base, "reuse off"), Series("reuse off", replace(base, reuse=False), "reuse off"))
+            name = f"{scheme.upper()}, {count} thread{'s' if count > 1 else ''}"
+            cases.append(Case("reuse", name, pair, seconds=2))
+    return cases
+
+
+SECTIONS: dict[str, Callable[[Site, Form], list[Case]]] = {
+    "small": small,
+    "sizes": sizes,
+    "threads": threads,
+    "idle": idle,
+    "telemetry": telemetry,
+    "tls": tls,
+    "reuse": reuse,
+}
+
+TITLES = {
+    "small": "Small inference",
+    "sizes": "Larger tensors, in and out",
+    "threads": "Threads, small inference",
+    "idle": "Idle connections in the pool, small inference",
+    "telemetry": "Telemetry, small inference",
+    "tls": "HTTPS",
+    "reuse": "Connection reuse over a round trip of 20 ms",
+}
+
+NOTES = {
+    "small": "One thread; a tensor of 64 bytes goes there and comes back. Ratios are to tritonclient.http.",
+    "sizes": (
+        "One thread, plain HTTP; the tensor goes there and comes back. Ratios are to the bare socket, which receives "
+        "each answer into a new buffer, as a client must whose arrays stay valid; with one buffer for all answers it "
+        "is shown beside it."
+    ),
+    "threads": (
+        "triton_otel and httpcore share one client between the threads; tritonclient.http has one client for each "
+        "thread, because it must not be shared; the bare socket has one connection for each. Times are the round's, "
+        "divided by the requests of all threads. Ratios are to tritonclient.http."
+    ),
+    "idle": (
+        "One thread makes requests while so many connections are open and idle. Ratios are to the same client with 1."
+    ),
+    "telemetry": (
+        "One thread. Our client in a program that has set OpenTelemetry up in one of these ways: "
+        + "; ".join(f"{mode}: {meaning}" for mode, meaning in MODES.items())
+        + ". Spans that wait at the end of a round are exported within it, and are in its time and CPU. The OTLP "
+        "receiver is a process of its own. Ratios are to tritonclient.http, which has no telemetry."
+    ),
+    "tls": "One thread, certificates verified. Ratios are to the bare socket.",
+    "reuse": (
+        "Our client through a relay that holds back 10 ms in each direction and charges the handshake of TCP too. "
+        "Ratios are to reuse off."
+    ),
+}
+
+
+def _sized(site: Site, target: Target, name: str) -> Target:
+    sized = site.sized(target, SIZES[name])
+    assert sized is not None
+    return sized
+
+
+def _series(target: Target, clients: tuple[str, ...], against: str) -> tuple[Series, ...]:
+    return tuple(Series(client, replace(target, client=client), against) for client in clients)
