@@ -64,6 +64,8 @@ class Server:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            # Ctrl-C is for the parent, which then closes the pipes.
+            start_new_session=True,
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()

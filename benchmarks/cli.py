@@ -16,6 +16,8 @@ from benchmarks.measure import Bench, Result
 from benchmarks.plan import FULL, QUICK, SECTIONS, Form
 from benchmarks.site import Site, foreign, own
 from benchmarks.targets import verdicts
+from triton_otel import ConfigError
+from triton_otel.options import Endpoint
 
 OUTPUT = Path(__file__).resolve().parent / "out"
 
@@ -59,6 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = made.parse_args(arguments)
     if (asked.endpoint is None) != (asked.model is None):
         made.error("--endpoint and --model come together")
+    try:
+        # Before anything is printed: what is refused may have a password in it.
+        endpoint = Endpoint.parse(asked.endpoint) if asked.endpoint else None
+    except ConfigError as error:
+        made.error(str(error))
     names = list(SECTIONS) if asked.only is None else [name.strip() for name in asked.only.split(",")]
     if unknown := sorted(set(names) - set(SECTIONS)):
         made.error(f"--only: unknown {', '.join(unknown)}; valid: {', '.join(SECTIONS)}")
@@ -69,8 +76,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     facts["form"] = f"{form.rounds} rounds of {form.seconds:g} s for each client of a case, longer where a case says so"
     facts["server"] = f"{asked.endpoint}, model {asked.model}" if asked.endpoint else "raw identity server, own process"
     print_facts(facts)
-    with site(asked, names) as there:
-        results = run(names, form, there)
+    try:
+        with site(endpoint, asked.model, names) as there:
+            results = run(names, form, there)
+    except KeyboardInterrupt:
+        print("stopped")
+        return 130
     facts["load average at the end"] = machine.load()
     print(f"load average at the end: {facts['load average at the end']}\n")
     judged = [] if asked.endpoint else verdicts(results)
@@ -82,10 +93,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 @contextlib.contextmanager
-def site(asked: argparse.Namespace, names: list[str]) -> Iterator[Site]:
+def site(endpoint: Endpoint | None, model: str, names: list[str]) -> Iterator[Site]:
+    """Start what the sections need."""
     otlp = "telemetry" in names
-    if asked.endpoint:
-        with foreign(asked.endpoint, asked.model, otlp=otlp) as there:
+    if endpoint is not None:
+        with foreign(endpoint, model, otlp=otlp) as there:
             yield there
         return
     far = "reuse" in names

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
@@ -125,28 +125,21 @@ def _plot(name: str, results: list[Result]) -> str:
     cases = list(dict.fromkeys(result.case for result in results))
     if name in ("small", "telemetry"):
         return _caption("Time per request: wall (full colour) and CPU (pale)") + bars(
-            title, [(one.series, _wall_and_cpu(one)) for one in results], table.seconds
+            title, [(one.series, _wall_and_cpu(one)) for one in results], table.tick
         )
     if name == "reuse":
         groups = [(f"{one.case}, {one.series}", [Bar("ours", one.series, one.latency)]) for one in results]
-        return _caption("Time that one request took") + bars(title, groups, table.seconds)
+        return _caption("Time that one request took") + bars(title, groups, table.tick)
     if name == "idle":
         counts = sorted({one.idle for one in results})
-        drawn = _lines(results, counts, "idle")
-        return _caption("Wall clock per request over idle connections, logarithmic") + lines(
-            title, [str(count) for count in counts], drawn, table.seconds, log=True
-        )
+        drawn = _lines(results, counts, "idle", _wall)
+        names = [f"{count} idle" for count in counts]
+        return _caption("Wall clock per request (logarithmic)") + lines(title, names, drawn, table.tick)
     if name == "threads":
-        counts = sorted({one.threads for one in results})
-        drawn = _lines(results, counts, "threads", rate=True)
-        return _caption("Requests per second over threads") + lines(
-            title, [str(count) for count in counts], drawn, "{:,.0f}".format, log=False
-        )
-    payloads = sorted({one.payload for one in results})
-    drawn = _lines(results, payloads, "payload")
-    return _caption("Wall clock per request over the size of the tensor, logarithmic") + lines(
-        title, cases, drawn, table.seconds, log=True
-    )
+        drawn = _lines(results, sorted({one.threads for one in results}), "threads", _rate)
+        return _caption("Requests per second (logarithmic)") + lines(title, cases, drawn, "{:,.0f}".format)
+    drawn = _lines(results, sorted({one.payload for one in results}), "payload", _wall)
+    return _caption("Wall clock per request (logarithmic)") + lines(title, cases, drawn, table.tick)
 
 
 def _caption(text: str) -> str:
@@ -161,11 +154,10 @@ def _wall_and_cpu(result: Result) -> list[Bar]:
     ]
 
 
-def _lines(results: list[Result], keys: list[int], by: str, *, rate: bool = False) -> list[Line]:
+def _lines(results: list[Result], keys: list[int], by: str, value: Callable[[Result], Spread]) -> list[Line]:
     drawn = []
     for client in dict.fromkeys(one.client for one in results):
         found = {getattr(one, by): one for one in results if one.client == client}
-        value = _rate if rate else _wall
         placed = [value(found[key]) if key in found else None for key in keys]
         drawn.append(Line(STYLES[client], client, tuple(placed)))
     return drawn

@@ -11,6 +11,8 @@ from typing import Any
 
 from benchmarks.child import Server
 from benchmarks.clients import TYPES, Target
+from triton_otel import TritonClient, TritonError
+from triton_otel.options import Endpoint
 
 ROUND_TRIP = 0.020
 SMALL = 16
@@ -78,22 +80,21 @@ def own(*, tls: bool, far: bool, otlp: bool) -> Iterator[Site]:
 
 
 @contextlib.contextmanager
-def foreign(endpoint: str, model: str, *, otlp: bool) -> Iterator[Site]:
+def foreign(endpoint: Endpoint, model: str, *, otlp: bool) -> Iterator[Site]:
     """Use a running Triton and one of its models, which must have one numeric input."""
-    from triton_otel import TritonClient
-    from triton_otel.options import Endpoint
-
-    parsed = Endpoint.parse(endpoint)
-    with TritonClient(endpoint) as client:
-        described = client.model_metadata(model)
-    target, shape = _described(described, parsed)
+    try:
+        with TritonClient(str(endpoint)) as client:
+            described = client.model_metadata(model)
+    except TritonError as error:
+        raise SystemExit(f"{model}: {error}") from None
+    target, shape = _described(described, endpoint)
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(Server("otlp_sink")) if otlp else None
         otlp_endpoint = f"http://{sink.facts['host']}:{sink.port}" if sink else None
         yield Site(target, foreign=True, shape=shape, otlp_endpoint=otlp_endpoint)
 
 
-def _described(described: dict[str, Any], parsed: Any) -> tuple[Target, tuple[int, ...]]:
+def _described(described: dict[str, Any], endpoint: Endpoint) -> tuple[Target, tuple[int, ...]]:
     inputs = described["inputs"]
     if len(inputs) != 1 or inputs[0]["datatype"] not in TYPES:
         told = ", ".join(f"{one['name']} {one['datatype']}" for one in inputs)
@@ -101,10 +102,10 @@ def _described(described: dict[str, Any], parsed: Any) -> tuple[Target, tuple[in
     shape = tuple(int(dimension) for dimension in inputs[0]["shape"])
     target = Target(
         client="",
-        scheme=parsed.scheme,
-        host=parsed.host,
-        port=parsed.port,
-        base_path=parsed.base_path,
+        scheme=endpoint.scheme,
+        host=endpoint.host,
+        port=endpoint.port,
+        base_path=endpoint.base_path,
         model=described["name"],
         input_name=inputs[0]["name"],
         output_name=described["outputs"][0]["name"],

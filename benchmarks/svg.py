@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 from benchmarks.measure import Spread
@@ -34,6 +34,15 @@ class Line:
     style: str
     label: str
     points: tuple[Spread | None, ...]
+
+
+@dataclass(frozen=True)
+class Label:
+    """The name of a line, beside its last point."""
+
+    x: float
+    y: float
+    line: Line
 
 
 def bars(title: str, groups: Sequence[tuple[str, Sequence[Bar]]], shown: Format) -> str:
@@ -69,21 +78,20 @@ def _bar(bar: Bar, y: float, scale: float, most: float, shown: Format) -> str:
     )
 
 
-def lines(title: str, categories: Sequence[str], drawn: Sequence[Line], shown: Format, *, log: bool) -> str:
-    """Return lines over categories, each named at its end, on an axis that is logarithmic or starts at zero."""
+def lines(title: str, categories: Sequence[str], drawn: Sequence[Line], shown: Format) -> str:
+    """Return lines over categories, each named at its end, on a logarithmic axis."""
     left, right, height = 90, 190, 300
     values = [one for line in drawn for one in line.points if one is not None]
-    ticks = log_ticks(values) if log else linear_ticks(max(one.median for one in values))
+    ticks = log_ticks(values)
+    low, high = math.log10(ticks[0]), math.log10(ticks[-1])
     step = (WIDTH - left - right) / max(len(categories) - 1, 1)
 
     def y(value: float) -> float:
-        low, high = (math.log10(ticks[0]), math.log10(ticks[-1])) if log else (0.0, ticks[-1])
-        at = math.log10(max(value, ticks[0])) if log else value
-        return TOP + (height - TOP) * (1 - (min(at, high) - low) / (high - low))
+        return TOP + (height - TOP) * (1 - (math.log10(value) - low) / (high - low))
 
     parts = [horizontal(left, WIDTH - right, y(tick), shown(tick)) for tick in ticks]
     parts += [text(left + index * step, height + 20, name, "middle", "axis") for index, name in enumerate(categories)]
-    names: list[tuple[float, Line]] = []
+    names: list[Label] = []
     for line in drawn:
         placed = [(left + index * step, one) for index, one in enumerate(line.points) if one is not None]
         if not placed:
@@ -91,9 +99,9 @@ def lines(title: str, categories: Sequence[str], drawn: Sequence[Line], shown: F
         path = "L".join(f"{x:.1f} {y(one.median):.1f}" for x, one in placed)
         dots = "".join(_dot(x, one, line, categories, y, shown, left, step) for x, one in placed)
         parts.append(f'<g class="{line.style}"><path class="line" d="M{path}"/>{dots}</g>')
-        names.append((y(placed[-1][1].median), line))
-    for at, line in spread_out(names):
-        parts.append(text(WIDTH - right + 14, at, line.label, "start", f"name {line.style}"))
+        x, last = placed[-1]
+        names.append(Label(x + 14, y(last.median), line))
+    parts += [text(one.x, one.y, one.line.label, "start", f"name {one.line.style}") for one in spread_out(names)]
     return frame(title, height + BOTTOM, parts)
 
 
@@ -116,11 +124,12 @@ def _dot(
     )
 
 
-def spread_out(names: list[tuple[float, Line]], distance: float = 16) -> list[tuple[float, Line]]:
+def spread_out(names: list[Label], distance: float = 16) -> list[Label]:
     """Move names that would cover each other apart."""
-    placed: list[tuple[float, Line]] = []
-    for at, line in sorted(names, key=lambda pair: pair[0]):
-        placed.append((max(at, placed[-1][0] + distance) if placed else at, line))
+    placed: list[Label] = []
+    for one in sorted(names, key=lambda one: one.y):
+        beside = [other.y + distance for other in placed if other.x == one.x]
+        placed.append(replace(one, y=max([one.y, *beside])))
     return placed
 
 
@@ -133,10 +142,16 @@ def linear_ticks(most: float, count: int = 5) -> list[float]:
 
 
 def log_ticks(values: Sequence[Spread]) -> list[float]:
-    """Return powers of ten around all values."""
-    low = math.floor(math.log10(min(one.least for one in values)))
-    high = math.ceil(math.log10(max(one.most for one in values)))
-    return [10.0**power for power in range(low, max(high, low + 1) + 1)]
+    """Return powers of ten, with twos and fives between where there is room, that take all values in."""
+    least, most = min(one.least for one in values), max(one.most for one in values)
+    powers = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
+    for steps in ((1, 2, 5), (1,)):
+        ticks = [step * 10.0**power for power in powers for step in steps]
+        low = max(index for index, tick in enumerate(ticks) if tick <= least * 1.001)
+        high = min(index for index, tick in enumerate(ticks) if tick >= most * 0.999 and index > low)
+        if high - low < 8:
+            break
+    return ticks[low : high + 1]
 
 
 def text(x: float, y: float, content: str, anchor: str, style: str) -> str:

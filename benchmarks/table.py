@@ -20,6 +20,14 @@ def seconds(value: float) -> str:
     return f"{three(value / 1e-6)} us"
 
 
+def tick(value: float) -> str:
+    """Return a time for the axis of a plot: a round one without zeros after the point."""
+    if not value:
+        return "0"
+    number, unit = seconds(value).split(" ")
+    return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {unit}"
+
+
 def three(value: float) -> str:
     """Return a number with about three digits."""
     digits = 2 if value < 10 else 1 if value < 100 else 0
