@@ -185,8 +185,10 @@ class Bench:
         processes: dict[str, Process] = {}
         try:
             requests = {}
+            # All first: they start side by side.
             for one in case.series:
-                processes[one.name] = self._process(case, one.target)
+                processes[one.name] = self._process(one)
+            for one in case.series:
                 tell(f"{case.section}, {case.name}: {one.name}")
                 processes[one.name].order("open", target=asdict(one.target), check=self.check)
                 found = processes[one.name].order("calibrate", seconds=seconds, most=one.most)
@@ -207,14 +209,13 @@ class Bench:
             result.cpu_ratios = ratios(result.rounds, other.rounds, "cpu")
         return list(results.values())
 
-    def _process(self, case: Case, target: Target) -> Process:
-        """Return a process for a client: its usual one, or one of its own where clients of a kind would meet."""
-        alike = sum(one.target.client == target.client for one in case.series) > 1
-        if alike or target.telemetry != "default":
+    def _process(self, series: Series) -> Process:
+        """Return a process for a client: that of its name, or a new one where it leaves more behind than a name."""
+        if series.target.telemetry != "default" or series.target.idle:
             return Process()
-        if target.client not in self._kept:
-            self._kept[target.client] = Process()
-        return self._kept[target.client]
+        if series.name not in self._kept:
+            self._kept[series.name] = Process()
+        return self._kept[series.name]
 
     def _result(self, case: Case, series: Series) -> Result:
         target = series.target

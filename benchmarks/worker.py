@@ -6,12 +6,14 @@ Only this process's CPU is counted, so the server's, and that of the other clien
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -46,21 +48,26 @@ class Crew:
             raise self.errors[0]
 
     def _work(self, client: Client, number: int) -> None:
+        # The gate breaks when the crew is dismissed, which a thread may learn anywhere it waits.
+        with contextlib.suppress(threading.BrokenBarrierError):
+            self._guarded(lambda: self._prepare(client, number))
+            while True:
+                self.gate.wait()
+                self._guarded(lambda: self._share(number))
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        """Do a step, keep its error for the one that asked, and say that it is done."""
         try:
-            self.calls[number] = client.call()
+            step()
         except BaseException as error:
             self.errors.append(error)
         self.gate.wait()
-        while True:
-            try:
-                self.gate.wait()
-            except threading.BrokenBarrierError:
-                return
-            try:
-                self.took[number] = timed(self.calls[number], self.share)
-            except BaseException as error:
-                self.errors.append(error)
-            self.gate.wait()
+
+    def _prepare(self, client: Client, number: int) -> None:
+        self.calls[number] = client.call()
+
+    def _share(self, number: int) -> None:
+        self.took[number] = timed(self.calls[number], self.share)
 
     def run(self, requests: int) -> int:
         """Make about so many calls, each thread the same number; return how many."""

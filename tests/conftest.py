@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
-    """Let one worker run everything that needs Triton."""
+    """Let one worker run everything that shares the real Triton, and one everything that shares a benchmark run."""
     from support.scheduling import scheduler_for
 
     return scheduler_for(config, log)

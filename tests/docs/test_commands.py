@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from support.pages import PAGES, ROOT, blocks, page
+from support.pages import PAGES, ROOT, blocks, page, tables
 
 
 def commands() -> list[list[str]]:
@@ -23,11 +23,31 @@ def test_a_make_target_exists() -> None:
     assert {words[1] for words in commands() if words[0] == "make"} <= targets
 
 
+def arguments(target: str) -> list[str]:
+    """What the pages pass to a target of make."""
+    return [word for line in commands() if line[:2] == ["make", target] for word in line if word.startswith("ARGS=")]
+
+
+def test_an_option_of_the_benchmarks_exists() -> None:
+    from benchmarks.cli import parser
+
+    known = set(parser()._option_string_actions)
+    shown = {option for text in arguments("bench") for option in re.findall(r"(?<![\w-])--[a-z-]+", text)}
+    described = {name for head, rows in tables(page("docs/benchmarks.md")) for row in rows for name in options(row[0])}
+    assert shown
+    assert shown <= known
+    assert described == known - {"-h", "--help"}
+
+
+def options(cell: str) -> list[str]:
+    return re.findall(r"`(--[a-z-]+)`", cell)
+
+
 def test_an_option_of_the_demo_exists() -> None:
     from triton_otel.cli.app import demo
 
     known = {name for parameter in demo.params for name in (*parameter.opts, *parameter.secondary_opts)}
-    shown = [words for line in commands() for words in line if words.startswith("ARGS=")]
+    shown = arguments("demo")
     shown += re.findall(r"triton-otel demo ([^`\n]*)", "\n".join(map(page, PAGES)))
     assert shown
     assert {option for text in shown for option in re.findall(r"(?<![\w-])--[a-z-]+", text)} <= known

@@ -11,7 +11,15 @@ from pathlib import Path
 __all__ = ["PAGES", "ROOT", "Block", "bare_environment", "blocks", "page", "prose", "tables"]
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "CONNECTION_POOL_README.md", "CHANGELOG.md", "SECURITY.md", "docs/index.md", "docs/options.md")
+PAGES = (
+    "README.md",
+    "CONNECTION_POOL_README.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    "docs/index.md",
+    "docs/options.md",
+    "docs/benchmarks.md",
+)
 
 _FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -1,4 +1,4 @@
-"""How xdist spreads the tests: those that need the real Triton stay together, the others go wherever there is room."""
+"""How xdist spreads the tests: those that share something costly stay together, the others go where there is room."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ if TYPE_CHECKING:
     import pytest
     from xdist.remote import Producer
 
-__all__ = ["OneWorkerForTriton", "scheduler_for"]
+__all__ = ["OneWorkerForEach", "scheduler_for"]
 
-TOGETHER = "tests/contract/"
+TOGETHER = ("tests/contract/", "tests/benchmarks/")
+"""Folders whose tests share one Triton, or one run."""
 
 
-class OneWorkerForTriton(LoadScopeScheduling):
-    """Gives all of ``tests/contract`` to one worker, so that one Triton is enough, and every other test by itself.
+class OneWorkerForEach(LoadScopeScheduling):
+    """Gives all tests of such a folder to one worker, and every other test by itself.
 
     The mark ``xdist_group`` would say the same, but has no effect with xdist 3.8 under pytest 9.2 (pytest-xdist 1386).
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return TOGETHER if nodeid.startswith(TOGETHER) else nodeid
+        return next((folder for folder in TOGETHER if nodeid.startswith(folder)), nodeid)
 
 
-def scheduler_for(config: pytest.Config, log: Producer) -> OneWorkerForTriton | None:
+def scheduler_for(config: pytest.Config, log: Producer) -> OneWorkerForEach | None:
     """Return the scheduler where the command line asks for the usual one (``-n`` alone)."""
-    return OneWorkerForTriton(config, log) if config.getvalue("dist") == "load" else None
+    return OneWorkerForEach(config, log) if config.getvalue("dist") == "load" else None
