@@ -53,7 +53,7 @@ class Crew:
             self._guarded(lambda: self._prepare(client, number))
             while True:
                 self.gate.wait()
-                self._guarded(lambda: self._share(number))
+                self._guarded(lambda: self._turn(number))
 
     def _guarded(self, step: Callable[[], None]) -> None:
         """Do a step, keep its error for the one that asked, and say that it is done."""
@@ -66,7 +66,7 @@ class Crew:
     def _prepare(self, client: Client, number: int) -> None:
         self.calls[number] = client.call()
 
-    def _share(self, number: int) -> None:
+    def _turn(self, number: int) -> None:
         self.took[number] = timed(self.calls[number], self.share)
 
     def run(self, requests: int) -> int:
