@@ -6,8 +6,6 @@ makes an instrument happens under it.
 
 from __future__ import annotations
 
-# Connecting loads this codec, and a fork in the middle of its first import would leave it locked in the child.
-import encodings.idna  # noqa: F401
 import itertools
 import os
 import threading

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+
+# Connecting loads this codec, and a fork in the middle of its first import would leave it locked in the child.
+import encodings.idna  # noqa: F401
 import os
 import sys
 import weakref
