@@ -1,16 +1,18 @@
-"""Pools that are closed at the end, and a check that a test leaves nothing behind."""
+"""Fixtures of the pool's tests, and a check that a test leaves nothing behind."""
 
 from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
+from support.pools import make_pool
 from support.raw_server import RawServer, wait_for
 
-from triton_otel.pool import ConnectionPool
 from triton_otel.pool.housekeeper import HOUSEKEEPER
+
+__all__ = ["make_pool", "nothing_left_behind", "server"]
 
 
 @pytest.fixture(autouse=True)
@@ -30,17 +32,3 @@ def nothing_left_behind() -> Iterator[None]:
 def server() -> Iterator[RawServer]:
     with RawServer() as server:
         yield server
-
-
-@pytest.fixture
-def make_pool() -> Iterator[Callable[..., ConnectionPool]]:
-    pools: list[ConnectionPool] = []
-
-    def make(**arguments: object) -> ConnectionPool:
-        pool = ConnectionPool(**arguments)  # type: ignore[arg-type]
-        pools.append(pool)
-        return pool
-
-    yield make
-    for pool in pools:
-        pool.close()

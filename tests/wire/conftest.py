@@ -1,23 +1,7 @@
-"""Pools that are closed at the end."""
+"""Fixtures of the wire's tests."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from support.pools import make_pool
 
-import pytest
-
-from triton_otel.pool import ConnectionPool
-
-
-@pytest.fixture
-def make_pool() -> Iterator[Callable[..., ConnectionPool]]:
-    pools: list[ConnectionPool] = []
-
-    def make(**arguments: object) -> ConnectionPool:
-        pool = ConnectionPool(**arguments)  # type: ignore[arg-type]
-        pools.append(pool)
-        return pool
-
-    yield make
-    for pool in pools:
-        pool.close()
+__all__ = ["make_pool"]
