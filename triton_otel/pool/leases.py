@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpcore
 
@@ -76,16 +76,8 @@ class ThreadLeases:
             httpcore.PoolTimeout: None came free in time; :class:`QueueFull` where the queue is full.
             PoolClosed: The pool was closed meanwhile.
         """
-        now = _clock.now()
-        with self._lock:
-            try:
-                got = self._state.acquire(key, now)
-            except QueueLimitReached:
-                raise QueueFull(
-                    f"the queue for a connection is full: {self._state.queued} requests wait, "
-                    f"max_queued is {self._state.max_queued}"
-                ) from None
-        return self._checked(got if isinstance(got, Slot) else self._wait(got, attempt, timeout))  # type: ignore[arg-type]
+        got = self._ask(key)
+        return self._checked(got if isinstance(got, Slot) else self._wait(got, attempt, timeout))
 
     def replace(self, slot: Slot, attempt: Attempt, why: str, *, resend: bool = False) -> Slot:
         """Put another connection in the place of a leased one that turned out to be of no use, and close that.
@@ -180,36 +172,60 @@ class ThreadLeases:
             if slot.evicted is not None:
                 close_connection(slot.evicted)
 
+    def _ask(self, key: Key) -> Slot | Any:
+        """Return a slot, or the waiter that will get one."""
+        now = _clock.now()
+        with self._lock:
+            try:
+                return self._state.acquire(key, now)
+            except QueueLimitReached:
+                raise QueueFull(
+                    f"the queue for a connection is full: {self._state.queued} requests wait, "
+                    f"max_queued is {self._state.max_queued}"
+                ) from None
+
     def _wait(self, waiter: ThreadWaiter, attempt: Attempt, timeout: float | None) -> Slot:
-        if attempt.deadline is not None:
-            left = attempt.deadline - waiter.since
-            timeout = left if timeout is None else min(timeout, left)
-        error_type: str | None = "_OTHER"
+        timeout = _patience(waiter, attempt, timeout)
         try:
             woken = waiter.wait(timeout)
-            if not woken:
-                with self._lock:
-                    self._state.cancel(waiter, timed_out=True)
-            if waiter.failed:
-                raise PoolClosed("the connection pool was closed while the request waited for a connection")
-            if waiter.grant is None:
-                error_type = "pool_timeout"
-                raise httpcore.PoolTimeout(f"no connection became free within {timeout:.3f} s")
-            error_type = None
-            return waiter.grant
         except BaseException:
-            if error_type == "_OTHER":
-                with self._lock:
-                    slot = self._state.cancel(waiter)
-                if slot is not None:
-                    self._give_back(slot)
+            self._left(waiter, attempt)
             raise
-        finally:
-            attempt.blocked = _clock.now() - waiter.since
-            if self.observer is not None:
-                # A slot is in this thread's hands: an observer that fails must not lose it.
-                with contextlib.suppress(Exception):
-                    self.observer.waited(attempt.blocked, error_type)
+        return self._waited(waiter, attempt, timeout, woken)
+
+    def _waited(self, waiter: Waiter, attempt: Attempt, timeout: float | None, woken: bool) -> Slot:
+        """Return what a waiter was given in its time.
+
+        Raises:
+            httpcore.PoolTimeout: Nothing.
+            PoolClosed: The pool was closed.
+        """
+        if not woken:
+            with self._lock:
+                self._state.cancel(waiter, timed_out=True)
+        if waiter.failed:
+            self._tell_wait(waiter, attempt, "_OTHER")
+            raise PoolClosed("the connection pool was closed while the request waited for a connection")
+        if waiter.grant is None:
+            self._tell_wait(waiter, attempt, "pool_timeout")
+            raise httpcore.PoolTimeout(f"no connection became free within {timeout:.3f} s")
+        self._tell_wait(waiter, attempt, None)
+        return waiter.grant
+
+    def _left(self, waiter: Waiter, attempt: Attempt) -> None:
+        """A waiter was interrupted; what it was given in the meantime goes back."""
+        with self._lock:
+            slot = self._state.cancel(waiter)
+        if slot is not None:
+            self._give_back(slot)
+        self._tell_wait(waiter, attempt, "_OTHER")
+
+    def _tell_wait(self, waiter: Waiter, attempt: Attempt, error_type: str | None) -> None:
+        attempt.blocked = _clock.now() - waiter.since
+        if self.observer is not None:
+            # A slot may be in this thread's hands: an observer that fails must not lose it.
+            with contextlib.suppress(Exception):
+                self.observer.waited(attempt.blocked, error_type)
 
     def _checked(self, slot: Slot) -> Slot:
         """Look once whether the peer of a used connection is still there; return a slot that is fit or to be opened."""
@@ -264,3 +280,11 @@ class ThreadLeases:
     def _wake(waiter: Waiter | None) -> None:
         if waiter is not None:
             waiter.wake()  # type: ignore[attr-defined]
+
+
+def _patience(waiter: Waiter, attempt: Attempt, timeout: float | None) -> float | None:
+    """Return how many seconds a waiter may wait."""
+    if attempt.deadline is None:
+        return timeout
+    left = attempt.deadline - waiter.since
+    return left if timeout is None else min(timeout, left)

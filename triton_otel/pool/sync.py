@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import ssl
-import sys
-from collections import deque
 from collections.abc import Iterable, Mapping
 from functools import partial
 from threading import get_ident
@@ -15,15 +12,13 @@ import h11
 import httpcore
 
 from triton_otel import _clock
-from triton_otel.pool.failures import classify, close_reason
-from triton_otel.pool.housekeeper import HOUSEKEEPER
-from triton_otel.pool.lease import Dropped, LeasedStream, close_connection, leftover, may_resend
+from triton_otel.pool.failures import classify
+from triton_otel.pool.lease import LeasedStream, may_resend
 from triton_otel.pool.leases import ThreadLeases
 from triton_otel.pool.requests import closing, handshakes, key_of, talk
-from triton_otel.pool.slot import CLOSED, IDLE, LEASED, OPENING, Key, Slot
-from triton_otel.pool.state import PoolState
-from triton_otel.pool.upkeep import Upkeep, enlist
-from triton_otel.pool.waiting import PoolClosed, PoolObserver, ThreadWaiter
+from triton_otel.pool.shell import PoolShell, limits
+from triton_otel.pool.slot import CLOSED, OPENING, Key, Slot
+from triton_otel.pool.waiting import PoolClosed, ThreadWaiter
 from triton_otel.wire.connection import HTTPConnection
 from triton_otel.wire.phases import Attempt
 from triton_otel.wire.stream import Link, WatchedBackend, opening
@@ -31,12 +26,10 @@ from triton_otel.wire.stream import Link, WatchedBackend, opening
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from triton_otel.pool.stats import PoolStats
-
 __all__ = ["ConnectionPool"]
 
 
-class ConnectionPool(httpcore.ConnectionPool):
+class ConnectionPool(PoolShell, httpcore.ConnectionPool):
     """httpcore's connection pool, with books that are exact and O(1).
 
     Every argument of :class:`httpcore.ConnectionPool` works as there, and it is used in the same way.  May be used from
@@ -52,6 +45,8 @@ class ConnectionPool(httpcore.ConnectionPool):
         max_queued: Limit of requests that wait for a connection; one more gets :class:`QueueFull`.  ``None`` for none.
         reuse: ``False`` closes every connection after its first request.
     """
+
+    _leases_of = ThreadLeases
 
     def __init__(
         self,
@@ -86,41 +81,15 @@ class ConnectionPool(httpcore.ConnectionPool):
             network_backend=WatchedBackend(httpcore.SyncBackend() if network_backend is None else network_backend),
             socket_options=socket_options,
         )
-        unlimited = sys.maxsize
-        self._limits: dict[str, Any] = {
-            "max_total": unlimited if max_connections is None else max_connections,
-            "max_idle": unlimited if max_keepalive_connections is None else max_keepalive_connections,
-            "keep_alive": keepalive_expiry,
-            "max_lifetime": max_lifetime,
-            "max_queued": max_queued,
-            "reuse": reuse,
-            "new_waiter": ThreadWaiter,
-        }
-        self._reuse = reuse
-        self._dropped: deque[Dropped] = deque()
-        self._upkeep = Upkeep(self, HOUSEKEEPER.hurry)
-        self._enlisted = False
-        self._closed = False
-        self._close_wanted = False
-        self._leases = ThreadLeases(PoolState(**self._limits))
-        enlist(self)
-
-    @property
-    def observer(self) -> PoolObserver | None:
-        """Where durations are reported; ``None`` for nowhere."""
-        return self._leases.observer
-
-    @observer.setter
-    def observer(self, observer: PoolObserver | None) -> None:
-        self._leases.observer = observer
-
-    # What a user of httpcore sees.
-
-    @property
-    def connections(self) -> list[httpcore.ConnectionInterface]:
-        """The connections of the pool, in order of their making."""
-        slots, _, _ = self._leases.slots()
-        return [slot.connection for slot in slots if slot.connection is not None]
+        self._begin(
+            {
+                **limits(max_connections, max_keepalive_connections, keepalive_expiry),
+                "max_lifetime": max_lifetime,
+                "max_queued": max_queued,
+                "reuse": reuse,
+                "new_waiter": ThreadWaiter,
+            }
+        )
 
     def handle_request(self, request: httpcore.Request) -> httpcore.Response:
         """Send a request and return its response as soon as its headers are there; see httpcore.
@@ -173,43 +142,16 @@ class ConnectionPool(httpcore.ConnectionPool):
         attempt.http_version = version.decode("ascii").removeprefix("HTTP/")
         return status, headers, body
 
-    def stats(self) -> PoolStats:
-        """Return the pool's numbers, all of one moment."""
-        return self._leases.snapshot()
-
     def close(self) -> None:
         """Close every connection, also those in use, and fail the requests that wait.
 
         Returns when the sockets are closed.  A thread that is blocked on one of them gets
         :class:`httpcore.ReadError` or :class:`httpcore.WriteError`.  As with httpcore, the pool can be used again.
         """
-        if self._leases.held_here():
-            # A garbage collection in a critical section came upon an owner that closes its pool: the housekeeper's job.
-            self._close_wanted = True
-            HOUSEKEEPER.hurry(self._upkeep)
-            return
-        self._closed = True
-        if self._enlisted:
-            self._enlisted = False
-            HOUSEKEEPER.remove(self._upkeep)
-        self._leases.close()
-
-    @property
-    def closed(self) -> bool:
-        """Whether the pool was closed and not used since."""
-        return self._closed
+        self._shut()
 
     def __enter__(self) -> Self:
         return self
-
-    def __repr__(self) -> str:
-        slots, orphans, queued = self._leases.slots()
-        leased = orphans + sum(slot.state in (LEASED, OPENING) for slot in slots)
-        idle = sum(slot.state == IDLE for slot in slots)
-        return (
-            f"<{type(self).__name__} [Requests: {leased} active, {queued} queued | "
-            f"Connections: {len(slots) - idle} active, {idle} idle]>"
-        )
 
     def create_connection(self, origin: httpcore.Origin) -> httpcore.ConnectionInterface:
         """Return a connection that is not open yet; what HTTP/1.1 without a proxy cannot do is httpcore's."""
@@ -253,10 +195,7 @@ class ConnectionPool(httpcore.ConnectionPool):
         if self._dropped:
             self._drain()
         if not self._enlisted:
-            # Two threads may both come here; taking a task on twice is the same as once.
-            self._enlisted = True
-            self._closed = False
-            HOUSEKEEPER.add(self._upkeep)
+            self._wake_up()
         return self._leases.acquire(key, attempt, timeout)
 
     def _send(self, slot: Slot, request: httpcore.Request, attempt: Attempt, whole: bool) -> Any:
@@ -283,93 +222,3 @@ class ConnectionPool(httpcore.ConnectionPool):
         if slot.requests == 0:
             opened()
         return response
-
-    def _opened(self, slot: Slot, attempt: Attempt) -> None:
-        slot.link.on_first_write = None
-        self._leases.opened(slot, slot.link.connected_at or _clock.now())
-        self._report_created(slot, attempt, None)
-
-    def _report_created(self, slot: Slot, attempt: Attempt, error_type: str | None) -> None:
-        if self.observer is not None and attempt.connect is not None:
-            seconds = attempt.connect + (attempt.tls or 0.0)
-            with contextlib.suppress(Exception):
-                self.observer.created(slot.key[1].decode("ascii", "replace"), slot.key[2], seconds, error_type)
-
-    # The ways back.
-
-    def _fail(self, slot: Slot, attempt: Attempt, error: BaseException) -> None:
-        """Give the slot of a request back that got no response."""
-        close_connection(slot)
-        error_type = classify(error) if isinstance(error, Exception) else None
-        link = slot.link
-        if slot.requests == 0 and link is not None:
-            if link.ready:
-                self._opened(slot, attempt)
-            link.on_first_write = None
-        if slot.requests == 0:
-            attempt.never_connected()
-            self._leases.failed(slot, error_type)
-            if error_type is not None:
-                self._report_created(slot, attempt, error_type)
-        else:
-            self._leases.release(slot, close_reason(error))
-
-    def settle(self, slot: Slot, reason: str) -> None:
-        """End a lease whose response is closed.
-
-        Parameters:
-            slot: The leased slot.
-            reason: Why its connection goes if it is in no state to be used again.
-        """
-        connection = slot.connection
-        slot.link.attempt = None
-        verdict: str | None = reason
-        try:
-            if connection.is_idle() and not connection.is_closed():
-                # Bytes that came with the answer but do not belong to it would be taken for the next one.
-                verdict = "error" if leftover(slot) else self._leases.retire_reason(slot, _clock.now())
-        finally:
-            if verdict is not None or slot.state == CLOSED:
-                close_connection(slot)
-            self._leases.release(slot, verdict)
-
-    # Upkeep.
-
-    def entangled(self) -> bool:
-        """Tell whether this thread is in the middle of changing the pool's books."""
-        return self._leases.held_here()
-
-    def drop(self, dropped: Dropped) -> None:
-        """Note a response that was thrown away without being closed.  Takes no lock: called by finalizers."""
-        self._dropped.append(dropped)
-        HOUSEKEEPER.hurry(self._upkeep)
-
-    def _drain(self) -> None:
-        while self._dropped:
-            try:
-                dropped = self._dropped.popleft()
-            except IndexError:
-                return
-            dropped.end()
-            self.settle(dropped.slot, "cancelled")
-
-    def upkeep(self, now: float) -> float:
-        """Close what is over; return when to come again (for the housekeeper)."""
-        if self._close_wanted:
-            self._close_wanted = False
-            self.close()
-        self._drain()
-        due = self._leases.expire(now)
-        return now + 3600.0 if due is None else due
-
-    def interpreter_ends(self) -> None:
-        """Close the sockets that no running thread uses, which would be called unclosed; nobody runs on to be told."""
-        self._leases.close_unused()
-
-    def forked(self) -> None:
-        """Start over in a forked child; the parent's connections are let go of without a byte on their sockets."""
-        self._dropped.clear()
-        self._enlisted = False
-        parent, self._leases = self._leases, ThreadLeases(PoolState(**self._limits))
-        self._leases.observer = parent.observer
-        self._leases.inherited(parent)

@@ -1,0 +1,208 @@
+"""What the pools for threads and for tasks have in common: everything about leases in which nobody waits.
+
+A pool asks its leases for connections and does the sending and receiving; here are the ways back, the upkeep and what a
+user of httpcore sees.  The names are those of :class:`~triton_otel.pool.sync.ConnectionPool`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from triton_otel import _clock
+from triton_otel.pool.failures import classify, close_reason
+from triton_otel.pool.housekeeper import HOUSEKEEPER
+from triton_otel.pool.lease import Dropped, close_connection, leftover
+from triton_otel.pool.slot import CLOSED, IDLE, LEASED, OPENING, Slot
+from triton_otel.pool.state import PoolState
+from triton_otel.pool.upkeep import Upkeep, enlist
+
+if TYPE_CHECKING:
+    from triton_otel.pool.leases import ThreadLeases
+    from triton_otel.pool.stats import PoolStats
+    from triton_otel.pool.waiting import PoolObserver
+    from triton_otel.wire.phases import Attempt
+
+__all__ = ["PoolShell", "limits"]
+
+
+def limits(
+    max_connections: int | None, max_keepalive_connections: int | None, keepalive_expiry: float | None
+) -> dict[str, Any]:
+    """Return httpcore's limits in the words of :class:`PoolState`."""
+    unlimited = sys.maxsize
+    return {
+        "max_total": unlimited if max_connections is None else max_connections,
+        "max_idle": unlimited if max_keepalive_connections is None else max_keepalive_connections,
+        "keep_alive": keepalive_expiry,
+    }
+
+
+class PoolShell:
+    """The part of a pool that keeps its leases in order; made to be inherited beside one of httpcore's pools."""
+
+    _leases_of: type[ThreadLeases]
+    _leases: ThreadLeases
+
+    def _begin(self, state: dict[str, Any]) -> None:
+        """Set the books up.
+
+        Parameters:
+            state: Arguments of :class:`PoolState`.
+        """
+        self._limits = state
+        self._reuse: bool = state["reuse"]
+        self._dropped: deque[Dropped] = deque()
+        self._upkeep = Upkeep(self, HOUSEKEEPER.hurry)
+        self._enlisted = False
+        self._closed = False
+        self._close_wanted = False
+        self._leases = self._leases_of(PoolState(**state))
+        enlist(self)
+
+    @property
+    def observer(self) -> PoolObserver | None:
+        """Where durations are reported; ``None`` for nowhere."""
+        return self._leases.observer
+
+    @observer.setter
+    def observer(self, observer: PoolObserver | None) -> None:
+        self._leases.observer = observer
+
+    # What a user of httpcore sees.
+
+    @property
+    def connections(self) -> list[Any]:
+        """The connections of the pool, in order of their making."""
+        slots, _, _ = self._leases.slots()
+        return [slot.connection for slot in slots if slot.connection is not None]
+
+    def stats(self) -> PoolStats:
+        """Return the pool's numbers, all of one moment; from any thread."""
+        return self._leases.snapshot()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the pool was closed and not used since."""
+        return self._closed
+
+    def __repr__(self) -> str:
+        slots, orphans, queued = self._leases.slots()
+        leased = orphans + sum(slot.state in (LEASED, OPENING) for slot in slots)
+        idle = sum(slot.state == IDLE for slot in slots)
+        return (
+            f"<{type(self).__name__} [Requests: {leased} active, {queued} queued | "
+            f"Connections: {len(slots) - idle} active, {idle} idle]>"
+        )
+
+    # The ways back.
+
+    def _opened(self, slot: Slot, attempt: Attempt) -> None:
+        slot.link.on_first_write = None
+        self._leases.opened(slot, slot.link.connected_at or _clock.now())
+        self._report_created(slot, attempt, None)
+
+    def _report_created(self, slot: Slot, attempt: Attempt, error_type: str | None) -> None:
+        if self.observer is not None and attempt.connect is not None:
+            seconds = attempt.connect + (attempt.tls or 0.0)
+            with contextlib.suppress(Exception):
+                self.observer.created(slot.key[1].decode("ascii", "replace"), slot.key[2], seconds, error_type)
+
+    def _fail(self, slot: Slot, attempt: Attempt, error: BaseException) -> None:
+        """Give the slot of a request back that got no response."""
+        close_connection(slot)
+        error_type = classify(error) if isinstance(error, Exception) else None
+        link = slot.link
+        if slot.requests == 0 and link is not None:
+            if link.ready:
+                self._opened(slot, attempt)
+            link.on_first_write = None
+        if slot.requests == 0:
+            attempt.never_connected()
+            self._leases.failed(slot, error_type)
+            if error_type is not None:
+                self._report_created(slot, attempt, error_type)
+        else:
+            self._leases.release(slot, close_reason(error))
+
+    def settle(self, slot: Slot, reason: str) -> None:
+        """End a lease whose response is closed.
+
+        Parameters:
+            slot: The leased slot.
+            reason: Why its connection goes if it is in no state to be used again.
+        """
+        connection = slot.connection
+        slot.link.attempt = None
+        verdict: str | None = reason
+        try:
+            if connection.is_idle() and not connection.is_closed():
+                # Bytes that came with the answer but do not belong to it would be taken for the next one.
+                verdict = "error" if leftover(slot) else self._leases.retire_reason(slot, _clock.now())
+        finally:
+            if verdict is not None or slot.state == CLOSED:
+                close_connection(slot)
+            self._leases.release(slot, verdict)
+
+    # Upkeep.
+
+    def entangled(self) -> bool:
+        """Tell whether this thread is in the middle of changing the pool's books."""
+        return self._leases.held_here()
+
+    def drop(self, dropped: Dropped) -> None:
+        """Note a response that was thrown away without being closed.  Takes no lock: called by finalizers."""
+        self._dropped.append(dropped)
+        HOUSEKEEPER.hurry(self._upkeep)
+
+    def _drain(self) -> None:
+        while self._dropped:
+            try:
+                dropped = self._dropped.popleft()
+            except IndexError:
+                return
+            dropped.end()
+            self.settle(dropped.slot, "cancelled")
+
+    def _wake_up(self) -> None:
+        """Note that the pool is in use: the housekeeper looks after it from now on."""
+        # Two threads may both come here; taking a task on twice is the same as once.
+        self._enlisted = True
+        self._closed = False
+        HOUSEKEEPER.add(self._upkeep)
+
+    def _shut(self) -> None:
+        """Close every connection, also those in use, and fail the requests that wait."""
+        if self._leases.held_here():
+            # A garbage collection in a critical section came upon an owner that closes its pool: the housekeeper's job.
+            self._close_wanted = True
+            HOUSEKEEPER.hurry(self._upkeep)
+            return
+        self._closed = True
+        if self._enlisted:
+            self._enlisted = False
+            HOUSEKEEPER.remove(self._upkeep)
+        self._leases.close()
+
+    def upkeep(self, now: float) -> float:
+        """Close what is over; return when to come again (for the housekeeper)."""
+        if self._close_wanted:
+            self._close_wanted = False
+            self._shut()
+        self._drain()
+        due = self._leases.expire(now)
+        return now + 3600.0 if due is None else due
+
+    def interpreter_ends(self) -> None:
+        """Close the sockets that no running thread uses, which would be called unclosed; nobody runs on to be told."""
+        self._leases.close_unused()
+
+    def forked(self) -> None:
+        """Start over in a forked child; the parent's connections are let go of without a byte on their sockets."""
+        self._dropped.clear()
+        self._enlisted = False
+        parent, self._leases = self._leases, self._leases_of(PoolState(**self._limits))
+        self._leases.observer = parent.observer
+        self._leases.inherited(parent)
