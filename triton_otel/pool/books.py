@@ -1,0 +1,226 @@
+"""The limits and the numbers of a pool, how its connections end, and the steps that events are made of.
+
+What happens to a request is in :mod:`~triton_otel.pool.state`.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import OrderedDict
+from collections.abc import Callable
+
+from triton_otel.pool.counters import Counters
+from triton_otel.pool.idle import IdleConnections
+from triton_otel.pool.lifetimes import Lifetimes
+from triton_otel.pool.slot import CLOSED, CLOSING, IDLE, LEASED, OPENING, Key, PoolWasClosed, Slot, Waiter
+from triton_otel.pool.stats import PoolStats
+
+__all__ = ["Books"]
+
+
+class Books:
+    """The books of one pool.
+
+    Parameters:
+        max_total: Limit of connections, at least 1.
+        max_idle: Limit of idle connections, at least 0.
+        keep_alive: Seconds that a connection may be idle; ``None`` for ever.
+        max_lifetime: Seconds that a connection may live, shortened by up to 2.5 % at random so that connections which
+            were born together do not die together; ``None`` for ever.
+        max_queued: Limit of waiting requests; ``None`` for none.
+        reuse: Whether a connection may serve a second request.
+        new_waiter: Makes a waiter; the shell's kind knows how to be woken.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_total: int,
+        max_idle: int,
+        keep_alive: float | None = None,
+        max_lifetime: float | None = None,
+        max_queued: int | None = None,
+        reuse: bool = True,
+        new_waiter: Callable[[Key, float], Waiter] = Waiter,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.max_total = max_total
+        self.max_idle = min(max_idle, max_total)
+        self.keep_alive = keep_alive
+        self.max_lifetime = max_lifetime
+        self.max_queued = max_queued
+        self.reuse = reuse
+        self._new_waiter = new_waiter
+        self._jitter = jitter
+        self.slots: dict[Slot, None] = {}
+        self._idle = IdleConnections()
+        # An OrderedDict, not a deque: a waiter in the middle that gives up must leave at once, or a patient first one
+        # would keep all of them in memory.
+        self._waiters: OrderedDict[Waiter, None] = OrderedDict()
+        self._lifetimes = Lifetimes(max_lifetime)
+        self.counters = Counters()
+        self.orphans = 0
+        """Leases that have lost their connection to :meth:`close` and have not ended yet."""
+
+    @property
+    def idle(self) -> int:
+        """Number of idle connections."""
+        return len(self._idle)
+
+    @property
+    def total(self) -> int:
+        """Number of taken slots."""
+        return len(self.slots)
+
+    @property
+    def queued(self) -> int:
+        """Number of waiting requests."""
+        return len(self._waiters)
+
+    def snapshot(self) -> PoolStats:
+        """Return all numbers of this moment."""
+        idle, total = len(self._idle), len(self.slots)
+        return PoolStats(
+            idle=idle,
+            active=total - idle,
+            queued=len(self._waiters),
+            total=total,
+            max_total=self.max_total,
+            max_idle=self.max_idle,
+            **self.counters.copy(),
+        )
+
+    def expire(self, now: float) -> list[Slot]:
+        """Take the idle connections whose time is over out of play, and return them to be closed."""
+        over = []
+        while (slot := self._idle.oldest()) is not None and slot.expires_at is not None and now >= slot.expires_at:
+            self._idle.remove(slot)
+            self._start_closing(slot, "idle_expired")
+            over.append(slot)
+        for slot in self._lifetimes.due(now):
+            if slot.state == IDLE:
+                self._idle.remove(slot)
+                self._start_closing(slot, "max_lifetime")
+                over.append(slot)
+            else:
+                # Nobody will ask about it again, and its release may come with an earlier reading of the clock.
+                slot.dies_at = -math.inf
+        assert self._holds()
+        return over
+
+    def next_due(self, now: float) -> float | None:
+        """Return when :meth:`expire` should be called next at the latest, or ``None`` for never."""
+        due = None
+        if self.keep_alive is not None and (self.keep_alive > 0 or self._idle):
+            first = self._idle.oldest()
+            # Whatever becomes idle from now on cannot expire before this.
+            due = now + self.keep_alive if first is None or first.expires_at is None else first.expires_at
+        turn = self._lifetimes.next_turn(now)
+        if turn is not None and (due is None or turn < due):
+            due = turn
+        return due
+
+    def closed(self, slot: Slot) -> Waiter | None:
+        """A ``CLOSING`` connection is closed; returns the waiter that has the slot now."""
+        if slot.state == CLOSED:
+            return None
+        assert slot.state == CLOSING
+        slot.state = CLOSED
+        self.counters.count_closed(slot.close_reason)
+        del self.slots[slot]
+        return self._pass_on()
+
+    def close(self) -> tuple[list[Slot], list[Waiter]]:
+        """End everything.
+
+        Returns:
+            The slots that were open or opening, to be closed or broken off, and the waiters, to be woken with
+            ``failed`` set.  Events of these slots that come later change nothing.  The books can be used again.
+        """
+        slots = list(self.slots)
+        for slot in slots:
+            if slot.state == CLOSING:
+                self.counters.count_closed(slot.close_reason)
+            elif slot.state != OPENING:
+                self.counters.count_closed("shutdown")
+            self.orphans += slot.state in (OPENING, LEASED)
+            slot.state = CLOSED
+            self._lifetimes.discard(slot)
+        self.slots.clear()
+        self._idle = IdleConnections()
+        waiters = list(self._waiters)
+        for waiter in waiters:
+            waiter.failed = True
+        self._waiters.clear()
+        return slots, waiters
+
+    def inherit(self, connections: int) -> None:
+        """Count the parent's connections that a forked child has dropped."""
+        if connections:
+            self.counters.count_closed("forked", connections)
+
+    # Steps of events.
+
+    def _take_idle(self, key: Key) -> Slot | None:
+        slot = self._idle.pop(key)
+        if slot is not None:
+            slot.state = LEASED
+        return slot
+
+    def _new_slot(self, key: Key, evicted: Slot | None = None) -> Slot:
+        slot = Slot(key, evicted)
+        self.slots[slot] = None
+        assert self._holds()
+        return slot
+
+    def _start_closing(self, slot: Slot, reason: str) -> None:
+        slot.state = CLOSING
+        slot.close_reason = reason
+        self._forget(slot)
+
+    def _retire(self, slot: Slot, reason: str) -> None:
+        """Strike out a leased slot, or one that is opening: there nothing was opened, so nothing counts as closed."""
+        assert slot.state in (LEASED, OPENING)
+        if slot.state == LEASED:
+            self.counters.count_closed(reason)
+        slot.state = CLOSED
+        self._forget(slot)
+        del self.slots[slot]
+
+    def _ensure_leased(self, slot: Slot) -> None:
+        if slot.state == CLOSED:
+            self.orphans -= 1
+            raise PoolWasClosed
+
+    def _forget(self, slot: Slot) -> None:
+        self._lifetimes.discard(slot)
+        self._idle.prune(slot.key)
+
+    def _hand_over(self, slot: Slot) -> Waiter:
+        """Give a released connection, or its place under the limit, to the first waiter."""
+        waiter, _ = self._waiters.popitem(last=False)
+        if waiter.key == slot.key:
+            slot.expires_at = None
+            waiter.grant = slot
+        else:
+            self._retire(slot, "evicted")
+            waiter.grant = self._new_slot(waiter.key, evicted=slot)
+        assert self._holds()
+        return waiter
+
+    def _pass_on(self) -> Waiter | None:
+        """Give a place under the limit that became free to the first waiter."""
+        if not self._waiters or len(self.slots) >= self.max_total:
+            return None
+        waiter, _ = self._waiters.popitem(last=False)
+        waiter.grant = self._new_slot(waiter.key)
+        return waiter
+
+    def _holds(self) -> bool:
+        idle, total = len(self._idle), len(self.slots)
+        return (
+            idle <= self.max_idle
+            and total <= self.max_total
+            and (not self._waiters or (idle == 0 and total == self.max_total))
+        )
