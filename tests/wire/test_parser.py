@@ -75,6 +75,8 @@ def test_where_the_first_tensor_begins() -> None:
         head(first=b"HTTP/1.1 2000 OK"),
         head(first=b"HTTP/1.1  200 OK"),
         head(first=b"HTTP/1.1 -20 OK"),
+        head(first=b"HTTP/1.1 200 O\0K"),
+        head(first=b"HTTP/1.1 200 O\x0bK"),
         head(first=b"GET / HTTP/1.1"),
         head(b"No colon"),
         head(b": nameless"),

@@ -7,6 +7,8 @@ decided here (RFC 9112 section 6.3).
 
 from __future__ import annotations
 
+import re
+
 import httptools
 
 __all__ = ["MAX_HEAD", "MAX_HEADERS", "BadResponse", "ResponseHead", "find_end", "parse_head"]
@@ -20,6 +22,7 @@ _START = b"HTTP/1."
 _HEADER_LENGTH = b"inference-header-content-length"
 # One that is used in arithmetic with buffers: far more than there is memory, and short enough to convert.
 _MAX_DIGITS = 18
+_CONTROL = re.compile(rb"[\x00\x0a-\x0d\x7f]").search
 
 
 class BadResponse(ValueError):
@@ -131,6 +134,8 @@ def parse_head(data: bytes) -> ResponseHead:
     status = parser.get_status_code()
     if not 100 <= status <= 999:
         raise BadResponse(f"the status of the answer is {status}")
+    if _CONTROL(fields.reason):
+        raise BadResponse("the reason phrase of the answer has control characters")
     if len(fields.headers) > MAX_HEADERS:
         raise BadResponse(f"the answer has more than {MAX_HEADERS} headers")
     head = ResponseHead(data[:8], status, fields.reason, fields.headers)
