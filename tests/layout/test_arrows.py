@@ -40,6 +40,7 @@ NO_IO = (
     "pool.books",
     "pool.slot",
     "pool.idle",
+    "pool.deadlines",
     "pool.lifetimes",
     "pool.counters",
     "pool.stats",
@@ -47,6 +48,7 @@ NO_IO = (
     "wire.encoder",
     "wire.parser",
     "wire.chunks",
+    "wire.keepalive",
     "wire.buffers",
 )
 IO_MODULES = {"socket", "ssl", "httpcore", "threading", "asyncio", "subprocess", "select", "selectors", "time"}

@@ -15,6 +15,7 @@ import pytest
 
 from triton_otel.pool.slot import Slot, Waiter
 from triton_otel.pool.state import PoolState
+from triton_otel.wire.keepalive import KeepAlive
 
 SIZES = (10, 100, 1000)
 A = (b"http", b"a", 80)
@@ -82,6 +83,13 @@ def books(size: int, **limits: object) -> PoolState:
     state._waiters = CountedOrder()
     state._idle._order = CountedOrder()
     return state
+
+
+def hinted(state: PoolState, slots: list[Slot], *, apart: float = 0.0) -> None:
+    """Release connections whose server gives them up at times of their own."""
+    for number, slot in enumerate(slots):
+        slot.heed(KeepAlive(2.0 + number * apart, None), 0.0)
+        state.release(slot, 0.0, None)
 
 
 def leased(state: PoolState, count: int, key: tuple[bytes, bytes, int] = A) -> list[Slot]:
@@ -204,6 +212,50 @@ def expire_one(size: int) -> int:
     return steps(lambda: state.expire(6.0))
 
 
+def reuse_hinted(size: int) -> int:
+    state = books(size, keep_alive=300.0)
+    hinted(state, leased(state, size))
+
+    def event() -> None:
+        slot = state.acquire(A, 1.0)
+        state.begin(slot)  # type: ignore[arg-type]
+        slot.heed(KeepAlive(2.0, 50), 1.0)  # type: ignore[union-attr]
+        state.release(slot, 1.0, state.retire_reason(slot, 1.0))  # type: ignore[arg-type]
+        assert not state.sooner(slot) or state.next_due(1.0)  # type: ignore[arg-type]
+
+    return steps(event)
+
+
+def evict_hinted(size: int) -> int:
+    state = books(size, keep_alive=300.0)
+    hinted(state, leased(state, size), apart=0.25)
+    return steps(lambda: state.acquire(B, 1.0))
+
+
+def expire_one_hinted_in_the_middle(size: int) -> int:
+    state = books(size, keep_alive=300.0)
+    slots = leased(state, size)
+    for slot in slots:
+        if slot is slots[size // 2]:
+            slot.heed(KeepAlive(2.0, None), 0.0)
+        state.release(slot, 0.0, None)
+    over: list[Slot] = []
+
+    def event() -> None:
+        over.extend(state.expire(3.0))
+        state.next_due(3.0)
+
+    count = steps(event)
+    assert over == [slots[size // 2]]
+    return count
+
+
+def expire_no_hinted(size: int) -> int:
+    state = books(size, keep_alive=300.0)
+    hinted(state, leased(state, size), apart=0.25)
+    return steps(lambda: (state.expire(1.0), state.next_due(1.0)))
+
+
 def snapshot(size: int) -> int:
     state, _, _ = with_queue(size)
     return steps(state.snapshot)
@@ -231,9 +283,27 @@ EVENTS = [
     renew,
     expire_nothing,
     expire_one,
+    reuse_hinted,
+    evict_hinted,
+    expire_one_hinted_in_the_middle,
+    expire_no_hinted,
     snapshot,
     many_places,
 ]
+
+
+def test_hints_keep_nothing_of_connections_that_went_early() -> None:
+    state = books(4, keep_alive=300.0)
+    for number in range(2000):
+        (slot,) = leased(state, 1, (b"http", b"h%d" % number, 80))
+        slot.heed(KeepAlive(59.0, None), 0.0)
+        state.release(slot, 0.0, None)
+    assert state.idle == 4
+    assert [len(bucket) for bucket in state._idle._early._buckets.values()] == [4]
+    assert len(state.expire(60.0)) == 4
+    assert state.next_due(60.0) == 360.0
+    assert not state._idle._early._buckets
+    assert not state._idle._early._times
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.__name__)

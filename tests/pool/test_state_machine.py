@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from triton_otel.pool.slot import CLOSED, CLOSING, IDLE, LEASED, OPENING, Slot, Waiter
 from triton_otel.pool.state import PoolState, PoolWasClosed, QueueLimitReached
 from triton_otel.pool.stats import PoolStats
+from triton_otel.wire.keepalive import KeepAlive
 
 KEYS = [(b"http", b"a", 80), (b"http", b"b", 80), (b"https", b"a", 443)]
 pick = st.integers(0, 10**6)
@@ -41,6 +43,7 @@ class Books(RuleBasedStateMachine):
         self.waited: list[Waiter] = []
         self.before = self.state.snapshot()
         self.reuse_allowed = bool(limits["reuse"])
+        self.promised = self.state.next_due(self.now) or math.inf
 
     # Helpers of the model.
 
@@ -167,15 +170,24 @@ class Books(RuleBasedStateMachine):
         self.got(fresh)
 
     @precondition(lambda self: self.used)
-    @rule(number=pick, error=st.sampled_from([None, None, None, "error", "cancelled", "not_reusable"]))
-    def release(self, number: int, error: str | None) -> None:
+    @rule(
+        number=pick,
+        error=st.sampled_from([None, None, None, "error", "cancelled", "not_reusable"]),
+        hint=st.sampled_from([None, None, KeepAlive(0.75, None), KeepAlive(4.0, 1), KeepAlive(59.0, 0)]),
+    )
+    def release(self, number: int, error: str | None, hint: KeepAlive | None = None) -> None:
         slot = self.used.pop(number % len(self.used))
+        slot.heed(hint, self.now)
         reason = error or self.state.retire_reason(slot, self.now)
         queued = bool(self.queue)
         waiter, surplus = self.state.release(slot, self.now, reason)
         assert (waiter is not None) == queued, "a slot that became free goes to the first waiter in the same event"
         if reason is None and waiter is None and surplus is not slot:
             self.idle.append(slot)
+            assert slot.last_request is None or slot.requests < slot.last_request
+            if slot.expires_at is not None and slot.expires_at < self.promised:
+                assert self.state.sooner(slot), "the shell is told to ask again"
+                self.promised = self.state.next_due(self.now) or math.inf
         self.closes(surplus, "surplus")
         self.woken(waiter)
 
@@ -227,9 +239,11 @@ class Books(RuleBasedStateMachine):
         over = self.state.expire(self.now)
         assert due <= set(over), "on time"
         for slot in over:
-            assert slot.stale_reason(self.now) is not None, "not before its time"
+            early = 0.25 if slot.idle_ends is not None else 0.0
+            assert slot.stale_reason(self.now + early) is not None, "not before its time"
             self.closes(slot, "idle_expired", "max_lifetime")
         turn = self.state.next_due(self.now)
+        self.promised = turn or math.inf
         if self.idle and (self.state.keep_alive is not None or self.state.max_lifetime is not None):
             assert turn is not None
 
@@ -256,6 +270,7 @@ class Books(RuleBasedStateMachine):
             self.ends[id(waiter)] += 1
         for slot in self.closing:
             assert self.state.closed(slot) is None
+        self.promised = self.state.next_due(self.now) or math.inf
         self.zombies += held
         for part in (self.opening, self.fresh, self.used, self.idle, self.closing, self.queue):
             part.clear()

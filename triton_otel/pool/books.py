@@ -54,7 +54,7 @@ class Books:
         self._new_waiter = new_waiter
         self._jitter = jitter
         self.slots: dict[Slot, None] = {}
-        self._idle = IdleConnections()
+        self._idle = IdleConnections(keep_alive)
         # An OrderedDict, not a deque: a waiter in the middle that gives up must leave at once, or a patient first one
         # would keep all of them in memory.
         self._waiters: OrderedDict[Waiter, None] = OrderedDict()
@@ -93,11 +93,9 @@ class Books:
 
     def expire(self, now: float) -> list[Slot]:
         """Take the idle connections whose time is over out of play, and return them to be closed."""
-        over = []
-        while (slot := self._idle.oldest()) is not None and slot.expires_at is not None and now >= slot.expires_at:
-            self._idle.remove(slot)
+        over = self._idle.take_over(now)
+        for slot in over:
             self._start_closing(slot, "idle_expired")
-            over.append(slot)
         for slot in self._lifetimes.due(now):
             if slot.state == IDLE:
                 self._idle.remove(slot)
@@ -110,16 +108,16 @@ class Books:
         return over
 
     def next_due(self, now: float) -> float | None:
-        """Return when :meth:`expire` should be called next at the latest, or ``None`` for never."""
-        due = None
-        if self.keep_alive is not None and (self.keep_alive > 0 or self._idle):
-            first = self._idle.oldest()
-            # Whatever becomes idle from now on cannot expire before this.
-            due = now + self.keep_alive if first is None or first.expires_at is None else first.expires_at
+        """Return when :meth:`expire` should be called next at the latest, or ``None`` for never; see :meth:`sooner`."""
+        due = self._idle.next_due(now)
         turn = self._lifetimes.next_turn(now)
         if turn is not None and (due is None or turn < due):
             due = turn
         return due
+
+    def sooner(self, slot: Slot) -> bool:
+        """Tell whether a slot that was released ends before what :meth:`next_due` said, so that it has to be asked."""
+        return slot.state == IDLE and self._idle.sooner(slot)
 
     def closed(self, slot: Slot) -> Waiter | None:
         """A ``CLOSING`` connection is closed; returns the waiter that has the slot now."""
@@ -148,7 +146,7 @@ class Books:
             slot.state = CLOSED
             self._lifetimes.discard(slot)
         self.slots.clear()
-        self._idle = IdleConnections()
+        self._idle = IdleConnections(self.keep_alive)
         waiters = list(self._waiters)
         for waiter in waiters:
             waiter.failed = True

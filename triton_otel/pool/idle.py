@@ -1,9 +1,11 @@
-"""The idle connections of a pool: last in first out per place, oldest first over all of them."""
+"""The idle connections of a pool: last in first out per place, oldest first over all of them, and when they end."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from typing import TYPE_CHECKING
+
+from triton_otel.pool.deadlines import Deadlines
 
 if TYPE_CHECKING:
     from triton_otel.pool.slot import Key, Slot
@@ -12,19 +14,35 @@ __all__ = ["IdleConnections"]
 
 
 class IdleConnections:
-    """Idle slots in two orders at once; every method is O(1)."""
+    """Idle slots in two orders at once; every method is O(1).
 
-    __slots__ = ("_order", "_stacks")
+    The one that became idle first ends first, but for those whose server gives up sooner: these are in
+    :class:`Deadlines` as well.
 
-    def __init__(self) -> None:
+    Parameters:
+        keep_alive: Seconds that a connection may be idle; ``None`` for ever.
+    """
+
+    __slots__ = ("_early", "_keep_alive", "_order", "_promised", "_stacks")
+
+    def __init__(self, keep_alive: float | None = None) -> None:
+        self._keep_alive = keep_alive
         self._stacks: dict[Key, dict[Slot, None]] = {}
         self._order: OrderedDict[Slot, None] = OrderedDict()
+        self._early = Deadlines()
+        self._promised = float("inf")
 
     def __len__(self) -> int:
         return len(self._order)
 
-    def push(self, slot: Slot) -> None:
-        """Add a slot as the freshest one."""
+    def push(self, slot: Slot, now: float) -> None:
+        """Add a slot as the freshest one, and set when it ends."""
+        keep_alive = self._keep_alive
+        ends = slot.expires_at = None if keep_alive is None else now + keep_alive
+        early = slot.idle_ends
+        if early is not None and (ends is None or early < ends):
+            slot.expires_at = early
+            self._early.add(slot, early)
         stack = self._stacks.get(slot.key)
         if stack is None:
             stack = self._stacks[slot.key] = {}
@@ -38,6 +56,8 @@ class IdleConnections:
             return None
         slot, _ = stack.popitem()
         del self._order[slot]
+        if slot.idle_bucket >= 0:
+            self._early.discard(slot)
         return slot
 
     def oldest(self) -> Slot | None:
@@ -48,6 +68,38 @@ class IdleConnections:
         """Take a slot out of the middle."""
         del self._order[slot]
         del self._stacks[slot.key][slot]
+        if slot.idle_bucket >= 0:
+            self._early.discard(slot)
+
+    def take_over(self, now: float) -> list[Slot]:
+        """Take out the slots whose time is over, and return them."""
+        over = self._early.due(now)
+        for slot in over:
+            self.remove(slot)
+        while (slot := self.oldest()) is not None and slot.expires_at is not None and now >= slot.expires_at:  # type: ignore[assignment]
+            self.remove(slot)
+            over.append(slot)
+        return over
+
+    def next_due(self, now: float) -> float | None:
+        """Return when :meth:`take_over` should be called next at the latest, or ``None`` for never.
+
+        That is a promise, which :meth:`sooner` looks at.
+        """
+        due = None
+        if self._keep_alive is not None and (self._keep_alive > 0 or self._order):
+            first = self.oldest()
+            # Whatever becomes idle from now on cannot end before this, unless its server says so.
+            due = now + self._keep_alive if first is None or first.expires_at is None else first.expires_at
+        early = self._early.next_due()
+        if early is not None and (due is None or early < due):
+            due = early
+        self._promised = float("inf") if due is None else due
+        return due
+
+    def sooner(self, slot: Slot) -> bool:
+        """Tell whether a slot ends before the time that :meth:`next_due` said last, so that it has to be asked anew."""
+        return slot.idle_bucket >= 0 and slot.expires_at is not None and slot.expires_at < self._promised
 
     def prune(self, key: Key) -> None:
         """Forget a place to which no idle connection leads.

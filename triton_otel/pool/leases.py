@@ -25,6 +25,8 @@ from triton_otel.pool.slot import (
 from triton_otel.pool.waiting import PoolClosed, QueueFull, ThreadWaiter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from triton_otel.pool.state import PoolState
     from triton_otel.pool.stats import PoolStats
     from triton_otel.pool.waiting import PoolObserver
@@ -46,6 +48,8 @@ class ThreadLeases:
         self._lock = threading.RLock()
         self._state = state
         self.observer: PoolObserver | None = None
+        self.hurry: Callable[[], None] | None = None
+        """Has :meth:`expire` called soon; takes no lock."""
 
     def snapshot(self) -> PoolStats:
         """Return the numbers of this moment."""
@@ -124,7 +128,10 @@ class ThreadLeases:
         now = _clock.now()
         with self._lock:
             waiter, surplus = self._state.release(slot, now, reason)
+            sooner = slot.idle_ends is not None and self._state.sooner(slot)
         self._wake(waiter)
+        if sooner and self.hurry is not None:
+            self.hurry()
         if surplus is not None:
             self._close_slot(surplus)
 
@@ -266,7 +273,10 @@ class ThreadLeases:
             close_connection(slot.evicted)
         with self._lock:
             waiter, surplus = self._state.give_back(slot, _clock.now())
+            sooner = self._state.sooner(slot)
         self._wake(waiter)
+        if sooner and self.hurry is not None:
+            self.hurry()
         if surplus is not None:
             self._close_slot(surplus)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from triton_otel import _clock
@@ -60,6 +61,7 @@ class PoolShell:
         self._closed = False
         self._close_wanted = False
         self._leases = self._leases_of(PoolState(**state))
+        self._leases.hurry = self._hurry = partial(HOUSEKEEPER.hurry, self._upkeep)
         enlist(self)
 
     @property
@@ -135,10 +137,13 @@ class PoolShell:
             reason: Why its connection goes if it is in no state to be used again.
         """
         connection = slot.connection
-        slot.link.attempt = None
+        attempt, slot.link.attempt = slot.link.attempt, None
         verdict: str | None = reason
         try:
             if connection.is_idle() and not connection.is_closed():
+                hint = getattr(connection, "hint", None)
+                if hint is not None or slot.idle_ends is not None:
+                    slot.heed(hint, attempt.last_byte or _clock.now())
                 # Bytes that came with the answer but do not belong to it would be taken for the next one.
                 verdict = "error" if leftover(slot) else self._leases.retire_reason(slot, _clock.now())
         finally:
@@ -204,5 +209,5 @@ class PoolShell:
         self._dropped.clear()
         self._enlisted = False
         parent, self._leases = self._leases, self._leases_of(PoolState(**self._limits))
-        self._leases.observer = parent.observer
+        self._leases.observer, self._leases.hurry = parent.observer, self._hurry
         self._leases.inherited(parent)

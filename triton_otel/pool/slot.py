@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 __all__ = [
     "CLOSED",
@@ -45,6 +45,18 @@ class PoolWasClosed(Exception):
     """The pool was closed under the lease that the event is about."""
 
 
+class Hint(Protocol):
+    """What a server says about how long it keeps a connection; see :mod:`triton_otel.wire.keepalive`."""
+
+    @property
+    def idle(self) -> float | None:
+        """Seconds."""
+
+    @property
+    def more(self) -> int | None:
+        """Requests."""
+
+
 class Slot:
     """One connection and its place under the limit.
 
@@ -52,13 +64,17 @@ class Slot:
     """
 
     __slots__ = (
+        "_server_idle",
         "close_reason",
         "connection",
         "dies_at",
         "evicted",
         "expires_at",
         "id",
+        "idle_bucket",
+        "idle_ends",
         "key",
+        "last_request",
         "lifetime_bucket",
         "link",
         "opened_at",
@@ -75,10 +91,31 @@ class Slot:
         self.link: Any = None
         self.opened_at = 0.0
         self.expires_at: float | None = None
+        self._server_idle: float | None = None
+        self.idle_ends: float | None = None
+        """When the server gives it up unless it gets a request before; ``None`` where it did not say."""
+        self.idle_bucket = -1
+        self.last_request: int | None = None
+        """Number of the last request that the server takes on it; ``None`` where it did not say."""
         self.dies_at: float | None = None
         self.lifetime_bucket = -1
         self.requests = 0
         self.close_reason: str = ""
+
+    def heed(self, hint: Hint | None, ended: float) -> None:
+        """Take the server's word on how long it keeps the connection; to be called after every answer.
+
+        Parameters:
+            hint: Its word, ``None`` where this answer has none: then the last one holds on.
+            ended: When the last byte of the answer came.
+        """
+        if hint is not None:
+            if hint.idle is not None:
+                self._server_idle = hint.idle
+            if hint.more is not None:
+                self.last_request = self.requests + hint.more
+        if self._server_idle is not None:
+            self.idle_ends = ended + self._server_idle
 
     def stale_reason(self, now: float) -> str | None:
         """Return why the clock forbids to use this connection again, or ``None``."""

@@ -123,11 +123,13 @@ class PoolState(Books):
 
     def retire_reason(self, slot: Slot, now: float) -> str | None:
         """Return why a connection that could serve another request must be closed before its release, or ``None``."""
-        if not self.reuse:
+        if not self.reuse or (slot.last_request is not None and slot.requests >= slot.last_request):
             return "not_reusable"
         if slot.dies_at is not None and now >= slot.dies_at:
             return "max_lifetime"
         if self.keep_alive is not None and self.keep_alive <= 0:
+            return "idle_expired"
+        if slot.idle_ends is not None and now >= slot.idle_ends:
             return "idle_expired"
         return None
 
@@ -165,8 +167,7 @@ class PoolState(Books):
             self._idle.remove(surplus)
             self._start_closing(surplus, "surplus")
         slot.state = IDLE
-        slot.expires_at = None if self.keep_alive is None else now + self.keep_alive
-        self._idle.push(slot)
+        self._idle.push(slot, now)
         assert self._holds()
         return None, surplus
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import httpcore
 
 from triton_otel.wire.exchange import ExchangeConnection, Exchanged
 from triton_otel.wire.http11 import State
+
+if TYPE_CHECKING:
+    from triton_otel.wire.keepalive import KeepAlive
 
 __all__ = ["HTTPConnection"]
 
@@ -29,6 +34,12 @@ class HTTPConnection(httpcore.HTTPConnection):
         """Whether something follows the answer that was read last, which the next request would take for its own."""
         inner = self._connection
         return inner is not None and inner.surplus  # type: ignore[attr-defined]
+
+    @property
+    def hint(self) -> KeepAlive | None:
+        """How long the server keeps the connection after the answer that was read last, where it said that."""
+        inner = self._connection
+        return None if inner is None else inner.hint  # type: ignore[attr-defined]
 
     def is_available(self) -> bool:
         """Tell whether it can take a request."""

@@ -25,6 +25,7 @@ from triton_otel.wire.parser import MAX_HEAD, BadResponse, ResponseHead, find_en
 from triton_otel.wire.transport import transport_for
 
 if TYPE_CHECKING:
+    from triton_otel.wire.keepalive import KeepAlive
     from triton_otel.wire.transport import Transport
 
 __all__ = ["HTTP11", "LOGGER", "State"]
@@ -86,6 +87,11 @@ class HTTP11(httpcore.ConnectionInterface):
     def surplus(self) -> bool:
         """Whether bytes have arrived after the answer that do not belong to it, or the end."""
         return self.ended or self._have > self._at or self._transport.pending()
+
+    @property
+    def hint(self) -> KeepAlive | None:
+        """How long the server keeps the connection after the answer that was read last, where it said that."""
+        return None if self._last is None else self._last[1].hint
 
     # The request.
 

@@ -11,6 +11,8 @@ import re
 
 import httptools
 
+from triton_otel.wire.keepalive import KeepAlive, read_keep_alive
+
 __all__ = ["MAX_HEAD", "MAX_HEADERS", "BadResponse", "ResponseHead", "find_end", "parse_head"]
 
 MAX_HEAD = 64 * 1024
@@ -32,7 +34,7 @@ class BadResponse(ValueError):
 class ResponseHead:
     """A parsed head.  Shared between equal answers: not to be changed, and neither is its list of headers."""
 
-    __slots__ = ("chunked", "headers", "http_version", "json_length", "keeps", "length", "reason", "status")
+    __slots__ = ("chunked", "headers", "hint", "http_version", "json_length", "keeps", "length", "reason", "status")
 
     def __init__(self, http_version: bytes, status: int, reason: bytes, headers: list[tuple[bytes, bytes]]) -> None:
         self.http_version = http_version
@@ -43,6 +45,8 @@ class ResponseHead:
         """Names as the server wrote them."""
         self.keeps = http_version != b"HTTP/1.0"
         """Whether the server keeps the connection open."""
+        self.hint: KeepAlive | None = None
+        """How long the server keeps it, where it says that."""
         self.chunked = False
         self.length: int | None = None
         """Content-Length; ``None`` where there is none."""
@@ -145,6 +149,7 @@ def parse_head(data: bytes) -> ResponseHead:
 
 def _read_framing(head: ResponseHead) -> None:
     closes = keeps = False
+    hints: bytes | None = None
     for name, value in head.headers:
         lower = name.lower()
         if lower == b"content-length":
@@ -163,9 +168,13 @@ def _read_framing(head: ResponseHead) -> None:
             members = [member.strip() for member in value.lower().split(b",")]
             closes = closes or b"close" in members
             keeps = keeps or b"keep-alive" in members
+        elif lower == b"keep-alive":
+            hints = value if hints is None else hints + b"," + value
         elif lower == _HEADER_LENGTH and value.isdigit() and len(value) <= _MAX_DIGITS:
             head.json_length = int(value)
     if head.chunked and head.length is not None:
         raise BadResponse("the answer has both Transfer-Encoding and Content-Length")
     # RFC 9112 section 9.3.
     head.keeps = not closes and (head.keeps or keeps)
+    if hints is not None:
+        head.hint = read_keep_alive(hints)
