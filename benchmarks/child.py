@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import socket
 import subprocess
 import sys
@@ -31,14 +30,6 @@ def end_with_the_parent() -> None:
         os._exit(0)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def many_files() -> None:
-    """Let this process have as many sockets as the system allows."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # macOS says "infinity" and refuses it.
-    wanted = 10_240 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def listen() -> socket.socket:

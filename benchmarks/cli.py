@@ -5,32 +5,35 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, page, table
-from benchmarks.measure import Bench, Result
-from benchmarks.plan import FULL, QUICK, SECTIONS, Form
+from benchmarks import page, table
+from benchmarks.plan import ASYNC, FULL, QUICK, SECTIONS, Form
 from benchmarks.site import Site, foreign, own
 from benchmarks.targets import verdicts
 from triton_otel import ConfigError
+from triton_otel.cli.bench import machine
+from triton_otel.cli.bench.kinds import OURS_ASYNC
+from triton_otel.cli.bench.measure import Bench, Result
+from triton_otel.cli.bench.progress import progress
 from triton_otel.options import Endpoint
 
-OUTPUT = Path(__file__).resolve().parent / "out"
+ROOT = Path(__file__).resolve().parents[1]
+OUTPUT = ROOT / "benchmarks" / "out"
+WORKER = ("-m", "benchmarks.worker")
 
-MISSING = (
-    "tritonclient.http.aio and aiohttp are left out: they are the peers of an async client, which this version does "
-    "not have."
-)
+MISSING = "" if OURS_ASYNC in ASYNC else "This version has no async client; the sections for it have its peers only."
 
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measure triton_otel side by side with tritonclient.http, httpcore and a bare socket.",
+        description="Measure triton_otel side by side with tritonclient, httpcore, aiohttp and a bare socket.",
     )
     made.add_argument("--quick", action="store_true", help="a short form, under a minute")
     made.add_argument("--only", metavar="SECTIONS", help=f"with commas, of: {', '.join(SECTIONS)} (default: all)")
@@ -71,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         made.error(f"--only: unknown {', '.join(unknown)}; valid: {', '.join(SECTIONS)}")
     form = QUICK if asked.quick else FULL
     form = replace(form, rounds=asked.rounds or form.rounds, seconds=asked.seconds or form.seconds)
-    facts = machine.describe()
+    facts = {**machine.describe(), "commit": commit()}
     facts["command"] = " ".join(["python -m benchmarks", *(sys.argv[1:] if arguments is None else arguments)])
     facts["form"] = f"{form.rounds} rounds of {form.seconds:g} s for each client of a case, longer where a case says so"
     facts["server"] = f"{asked.endpoint}, model {asked.model}" if asked.endpoint else "raw identity server, own process"
@@ -87,7 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     judged = [] if asked.endpoint else verdicts(results)
     if judged:
         print(table.targets(judged))
-    print(MISSING)
+    if MISSING:
+        print(MISSING)
     write(asked.output, facts, results, judged)
     return 0
 
@@ -108,7 +112,7 @@ def site(endpoint: Endpoint | None, model: str, names: list[str]) -> Iterator[Si
 def run(names: list[str], form: Form, there: Site) -> list[Result]:
     """Measure the sections and print the table of each as soon as it is there."""
     results: list[Result] = []
-    with Bench(form.rounds, form.seconds, check=not there.foreign) as bench:
+    with Bench(form.rounds, form.seconds, check=not there.foreign, strict=True, worker=WORKER, folder=ROOT) as bench:
         for name in (name for name in SECTIONS if name in names):
             cases = SECTIONS[name](there, form)
             if not cases:
@@ -121,17 +125,26 @@ def run(names: list[str], form: Form, there: Site) -> list[Result]:
     return results
 
 
-def progress(text: str) -> None:
-    """Show on a terminal what is being done."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-
-
 def print_facts(facts: dict[str, Any]) -> None:
     for name, value in facts.items():
-        text = ", ".join(f"{key} {one}" for key, one in value.items()) if isinstance(value, dict) else value
-        print(f"{name}: {text}")
+        print(f"{name}: {machine.words(value)}")
     print(flush=True)
+
+
+def commit() -> str:
+    """Return the commit of the repository, with a plus sign where files differ from it."""
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return found.stdout.strip()
 
 
 def write(folder: Path, facts: dict[str, Any], results: list[Result], judged: list[Any]) -> None:

@@ -11,7 +11,8 @@ import argparse
 import asyncio
 import contextlib
 
-from benchmarks.child import HOST, announce, end_with_the_parent, many_files
+from benchmarks.child import HOST, announce, end_with_the_parent
+from triton_otel.cli.bench.limits import many_files
 
 
 async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float, not_before: float) -> None:

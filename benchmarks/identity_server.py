@@ -13,7 +13,8 @@ import socket
 import ssl
 import threading
 
-from benchmarks.child import HOST, announce, end_with_the_parent, listen, many_files
+from benchmarks.child import HOST, announce, end_with_the_parent, listen
+from triton_otel.cli.bench.limits import many_files
 
 START = 65_536
 HOLD = b"\r\nx-benchmark-hold:"

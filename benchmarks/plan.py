@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from benchmarks.clients import Target
-from benchmarks.measure import Case, Series
+import triton_otel
 from benchmarks.site import SMALL, Site
 from benchmarks.telemetry_modes import MODES
+from triton_otel.cli.bench import kinds
+from triton_otel.cli.bench.kinds import BARE, BARE_ASYNCIO, BARE_KEPT, HTTPCORE, OURS, OURS_ASYNC, TRITON, TRITON_AIO
+from triton_otel.cli.bench.measure import Case, Series
+from triton_otel.cli.bench.target import Target
 
-OURS = "triton_otel"
-TRITON = "tritonclient.http"
-HTTPCORE = "httpcore"
-BARE = "bare socket"
-BARE_KEPT = "bare socket, one buffer"
+# A version without the async client measures its peers.
+ASYNC = tuple(name for name in kinds.ASYNC if name != OURS_ASYNC or hasattr(triton_otel, "AsyncTritonClient"))
 
 KB, MB = 1024, 1024 * 1024
 SIZES = {"small": SMALL * 4, "64 KB": 64 * KB, "1 MB": MB, "16 MB": 16 * MB}
@@ -27,6 +27,8 @@ class Form:
     rounds: int
     seconds: float
     threads: tuple[int, ...]
+    tasks: tuple[int, ...]
+    async_sizes: tuple[str, ...]
     idle: tuple[int, ...]
     idle_of_httpcore: tuple[int, ...]
     """With a thousand idle connections one request takes it half a second."""
@@ -39,6 +41,8 @@ FULL = Form(
     rounds=11,
     seconds=0.2,
     threads=(1, 4, 16, 64),
+    tasks=(1, 32, 256),
+    async_sizes=("64 KB", "1 MB", "16 MB"),
     idle=(1, 10, 100, 1000),
     idle_of_httpcore=(1, 10, 100, 1000),
     modes=("default", "off", "sampled out", "sampled 10 %", "null exporter", "configure()", "stock exporters"),
@@ -49,6 +53,8 @@ QUICK = Form(
     rounds=5,
     seconds=0.06,
     threads=(1, 16),
+    tasks=(1, 32),
+    async_sizes=("64 KB", "1 MB"),
     idle=(1, 1000),
     idle_of_httpcore=(1, 100),
     modes=("default", "off", "sampled out", "sampled 10 %", "configure()", "stock exporters"),
@@ -70,13 +76,21 @@ def tls(site: Site, form: Form) -> list[Case]:
     return [] if site.tls is None else _by_size("tls", site, site.tls, form.tls_sizes)
 
 
-def _by_size(section: str, site: Site, target: Target, names: tuple[str, ...]) -> list[Case]:
+def _by_size(
+    section: str,
+    site: Site,
+    target: Target,
+    names: tuple[str, ...],
+    clients: tuple[str, ...] = (OURS, TRITON, HTTPCORE, BARE),
+    base: str = BARE,
+) -> list[Case]:
     cases = []
     for name in names:
-        clients = (OURS, TRITON, HTTPCORE, BARE, *((BARE_KEPT,) if name != "small" else ()))
+        kept = (BARE_KEPT,) if base == BARE and name != "small" else ()
         sized = site.sized(target, SIZES[name])
         if sized is not None:
-            cases.append(Case(section, name, _series(sized, clients, BARE), seconds=2 if name == "16 MB" else 1))
+            series = _series(sized, (*clients, *kept), base)
+            cases.append(Case(section, name, series, seconds=2 if name == "16 MB" else 1))
     return cases
 
 
@@ -86,10 +100,26 @@ def threads(site: Site, form: Form) -> list[Case]:
         Case(
             "threads",
             f"{count} thread{'s' if count > 1 else ''}",
-            _series(replace(target, threads=count), (OURS, TRITON, HTTPCORE, BARE), TRITON),
+            _series(replace(target, lanes=count), (OURS, TRITON, HTTPCORE, BARE), TRITON),
         )
         for count in form.threads
     ]
+
+
+def tasks(site: Site, form: Form) -> list[Case]:
+    target = _sized(site, site.plain, "small")
+    return [
+        Case(
+            "async",
+            f"{count} task{'s' if count > 1 else ''}",
+            _series(replace(target, lanes=count), ASYNC, TRITON_AIO),
+        )
+        for count in form.tasks
+    ]
+
+
+def async_sizes(site: Site, form: Form) -> list[Case]:
+    return _by_size("async sizes", site, site.plain, form.async_sizes, ASYNC, BARE_ASYNCIO)
 
 
 def idle(site: Site, form: Form) -> list[Case]:
@@ -128,7 +158,7 @@ def reuse(site: Site, form: Form) -> list[Case]:
         if scheme not in form.far_schemes:
             continue
         for count in (1, 8):
-            base = replace(_sized(site, target, "small"), client=OURS, threads=count)
+            base = replace(_sized(site, target, "small"), client=OURS, lanes=count)
             pair = (Series("reuse on", base, "reuse off"), Series("reuse off", replace(base, reuse=False), "reuse off"))
             name = f"{scheme.upper()}, {count} thread{'s' if count > 1 else ''}"
             cases.append(Case("reuse", name, pair, seconds=2))
@@ -139,6 +169,8 @@ SECTIONS: dict[str, Callable[[Site, Form], list[Case]]] = {
     "small": small,
     "sizes": sizes,
     "threads": threads,
+    "async": tasks,
+    "async sizes": async_sizes,
     "idle": idle,
     "telemetry": telemetry,
     "tls": tls,
@@ -149,6 +181,8 @@ TITLES = {
     "small": "Small inference",
     "sizes": "Larger tensors, in and out",
     "threads": "Threads, small inference",
+    "async": "Async clients, small inference",
+    "async sizes": "Async clients, larger tensors, in and out",
     "idle": "Idle connections in the pool, small inference",
     "telemetry": "Telemetry, small inference",
     "tls": "HTTPS",
@@ -166,6 +200,14 @@ NOTES = {
         "triton_otel and httpcore share one client between the threads; tritonclient.http has one client for each "
         "thread, because it must not be shared; the bare socket has one connection for each. Times are the round's, "
         "divided by the requests of all threads. Ratios are to tritonclient.http."
+    ),
+    "async": (
+        "So many tasks of one asyncio loop, which share one client; the bare asyncio protocol has one connection for "
+        "each. Times are the round's, divided by the requests of all tasks. Ratios are to tritonclient.http.aio."
+    ),
+    "async sizes": (
+        "One task, plain HTTP. Ratios are to the bare asyncio protocol, which sends past asyncio's own buffer and "
+        "receives each answer into a new one."
     ),
     "idle": (
         "One thread makes requests while so many connections are open and idle. Ratios are to the same client with 1."

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.child import Server
-from benchmarks.clients import TYPES, Target
 from triton_otel import TritonClient, TritonError
+from triton_otel.cli.bench.target import Target, Tensor
+from triton_otel.kserve.dtypes import NUMERIC
 from triton_otel.options import Endpoint
 
 ROUND_TRIP = 0.020
@@ -35,7 +36,8 @@ class Site:
 
     def sized(self, target: Target, payload: int) -> Target | None:
         """Return a target whose tensor has so many bytes; ``None`` where the model does not take it."""
-        count = payload // TYPES[target.datatype].itemsize
+        (tensor,) = target.inputs
+        count = payload // NUMERIC[tensor.datatype].itemsize
         shape = [1 if dimension == -1 else dimension for dimension in self.shape]
         free = [index for index, dimension in enumerate(self.shape) if dimension == -1]
         if free:
@@ -43,8 +45,8 @@ class Site:
             for dimension in shape:
                 rest *= dimension
             shape[free[-1]] = max(1, count // rest)
-        sized = replace(target, shape=tuple(shape))
-        return sized if payload == SMALL * 4 or sized.tensor().nbytes == payload else None
+        sized = replace(target, inputs=(replace(tensor, shape=tuple(shape)),))
+        return sized if payload == SMALL * 4 or sized.payload() == payload else None
 
 
 @contextlib.contextmanager
@@ -64,10 +66,8 @@ def own(*, tls: bool, far: bool, otlp: bool) -> Iterator[Site]:
             port=server.port,
             base_path="",
             model="identity",
-            input_name="INPUT0",
-            output_name="OUTPUT0",
-            datatype="FP32",
-            shape=(1, SMALL),
+            inputs=(Tensor("INPUT0", "FP32", (1, SMALL)),),
+            outputs=("OUTPUT0",),
         )
         secure = replace(plain, scheme="https", port=server.facts["tls_port"], ca_file=ca_file) if tls else None
         distant = None
@@ -96,7 +96,7 @@ def foreign(endpoint: Endpoint, model: str, *, otlp: bool) -> Iterator[Site]:
 
 def _described(described: dict[str, Any], endpoint: Endpoint) -> tuple[Target, tuple[int, ...]]:
     inputs = described["inputs"]
-    if len(inputs) != 1 or inputs[0]["datatype"] not in TYPES:
+    if len(inputs) != 1 or inputs[0]["datatype"] not in NUMERIC:
         told = ", ".join(f"{one['name']} {one['datatype']}" for one in inputs)
         raise SystemExit(f"the model must have one input, of a number type; {described['name']} has: {told}")
     shape = tuple(int(dimension) for dimension in inputs[0]["shape"])
@@ -107,10 +107,8 @@ def _described(described: dict[str, Any], endpoint: Endpoint) -> tuple[Target, t
         port=endpoint.port,
         base_path=endpoint.base_path,
         model=described["name"],
-        input_name=inputs[0]["name"],
-        output_name=described["outputs"][0]["name"],
-        datatype=inputs[0]["datatype"],
-        shape=tuple(1 if dimension == -1 else dimension for dimension in shape),
+        inputs=(Tensor(inputs[0]["name"], inputs[0]["datatype"], tuple(1 if size == -1 else size for size in shape)),),
+        outputs=(described["outputs"][0]["name"],),
     )
     return target, shape
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import plan
-from benchmarks.measure import Result, Spread
+from triton_otel.cli.bench.kinds import OURS, OURS_ASYNC
+from triton_otel.cli.bench.measure import Result, Spread
 
 NOT_MEASURED = "not measured"
 
@@ -82,22 +82,25 @@ def verdicts(results: list[Result]) -> list[Verdict]:
     """Return the table of targets."""
     book = Book(results)
     return [
-        _both(book, "small infer against tritonclient.http", "small", plan.OURS, 0.65, 0.50),
+        _both(book, "small infer against tritonclient.http", "small", OURS, 0.65, 0.50),
         *(
-            _both(
-                book, f"the same, {name}, against tritonclient.http", "telemetry", f"{plan.OURS}, {mode}", bound, bound
-            )
+            _both(book, f"the same, {name}, against tritonclient.http", "telemetry", f"{OURS}, {mode}", bound, bound)
             for mode, name, bound in (
                 ("configure()", "all spans, metrics, OTLP by configure()", 0.90),
                 ("stock exporters", "all spans, metrics, OTLP by the stock exporters", 1.15),
                 ("sampled 10 %", "sampled at 10 %", 0.75),
             )
         ),
-        Verdict(
-            "async, 1 and 32 in flight, against tritonclient.http.aio",
-            "≤ 0.50, ≤ 0.30",
-            (),
-            "there is no async client yet",
+        *(
+            _wall(
+                book,
+                f"async, {count} in flight, against tritonclient.http.aio",
+                "async",
+                f"{count} task{'s' if count > 1 else ''}",
+                bound,
+                OURS_ASYNC,
+            )
+            for count, bound in ((1, 0.50), (32, 0.30))
         ),
         _wall(book, "16 threads on one client against 16 tritonclients", "threads", "16 threads", 0.50),
         *(
@@ -123,12 +126,12 @@ def _both(book: Book, measure: str, section: str, series: str, wall: float, cpu:
     return _verdict(measure, f"wall ≤ {wall:.2f}, CPU ≤ {cpu:.2f}", limits)
 
 
-def _wall(book: Book, measure: str, section: str, case: str, bound: float) -> Verdict:
-    return _verdict(measure, f"wall ≤ {bound:.2f}", [book.ratio(section, case, plan.OURS, "wall", bound)])
+def _wall(book: Book, measure: str, section: str, case: str, bound: float, series: str = OURS) -> Verdict:
+    return _verdict(measure, f"wall ≤ {bound:.2f}", [book.ratio(section, case, series, "wall", bound)])
 
 
 def _idle(book: Book) -> Verdict:
-    series = f"{plan.OURS}, 1000 idle"
+    series = f"{OURS}, 1000 idle"
     limits = [book.ratio("idle", "idle connections", series, what, 1.05) for what in ("wall", "CPU")]
     return _verdict("1000 idle connections against 1, cost per request", "≤ 1.05", limits)
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import platform
 import ssl
-import subprocess
 import time
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+__all__ = ["describe", "load", "words"]
 
 PACKAGES = (
     "triton-otel",
     "tritonclient",
     "geventhttpclient",
     "gevent",
+    "aiohttp",
     "httpcore",
     "h11",
+    "httptools",
     "numpy",
     "orjson",
     "opentelemetry-sdk",
@@ -36,7 +39,6 @@ def describe() -> dict[str, Any]:
         "load average": load(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "openssl": ssl.OPENSSL_VERSION,
-        "commit": commit(),
         "packages": {name: version(name) for name in PACKAGES},
     }
 
@@ -46,7 +48,17 @@ def load() -> list[float]:
     return [round(value, 2) for value in os.getloadavg()]
 
 
+def words(value: object) -> str:
+    """Return a fact as text."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {one}" for name, one in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
 def version(package: str) -> str:
+    """Return the version of a package, or that it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -54,25 +66,9 @@ def version(package: str) -> str:
 
 
 def processor() -> str:
+    """Return the name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor() or "unknown"
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
-
-
-def commit() -> str:
-    """Return the commit of the repository, with a plus sign where files differ from it."""
-    root = Path(__file__).resolve().parent
-    try:
-        found = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return found.stdout.strip()

@@ -6,8 +6,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from html import escape
+from typing import TYPE_CHECKING
 
-from benchmarks.measure import Spread
+if TYPE_CHECKING:
+    from triton_otel.cli.bench.measure import Spread
+
+__all__ = ["Bar", "Line", "bars", "lines"]
 
 WIDTH = 860
 BAR, GAP, GROUP_GAP = 13, 3, 14
@@ -155,6 +159,7 @@ def log_ticks(values: Sequence[Spread]) -> list[float]:
 
 
 def text(x: float, y: float, content: str, anchor: str, style: str) -> str:
+    """Return a text."""
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" dominant-baseline="central" class="{style}">'
         f"{escape(content)}</text>"
@@ -162,14 +167,17 @@ def text(x: float, y: float, content: str, anchor: str, style: str) -> str:
 
 
 def vertical(x: float, top: float, bottom: float, label: str) -> str:
+    """Return a line of the grid with its label below."""
     return f'<path class="grid" d="M{x:.1f} {top}V{bottom:.1f}"/>' + text(x, bottom + 12, label, "middle", "axis")
 
 
 def horizontal(left: float, right: float, y: float, label: str) -> str:
+    """Return a line of the grid with its label on the left."""
     return f'<path class="grid" d="M{left} {y:.1f}H{right}"/>' + text(left - 8, y, label, "end", "axis")
 
 
 def frame(title: str, height: float, parts: Sequence[str]) -> str:
+    """Return the whole drawing."""
     return (
         f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{escape(title)}">\n'
         + "\n".join(parts)
