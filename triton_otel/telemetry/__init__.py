@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["configure", "observe"]
 
 
-def configure(*, service_name: str | None = None, shutdown_timeout: float = 5.0) -> Handle:
+def configure(
+    *, service_name: str | None = None, shutdown_timeout: float = 5.0, fast_export: bool | None = None
+) -> Handle:
     """Set OpenTelemetry up for this process from the ``OTEL_*`` variables.
 
     See :func:`triton_otel.telemetry.setup.configure`.
@@ -24,6 +26,8 @@ def configure(*, service_name: str | None = None, shutdown_timeout: float = 5.0)
     Parameters:
         service_name: ``service.name`` of the resource; ``None`` leaves it to the environment.
         shutdown_timeout: Seconds that the end of the process waits for the last export at most.
+        fast_export: Whether the OTLP exporters take spans as bytes from our own encoder; ``None`` for what the variable
+            ``TRITON_OTEL_TELEMETRY_FAST_EXPORT`` says, which is ``true`` by default.
 
     Returns:
         A handle with ``shutdown()``; the same one for every call.
@@ -33,7 +37,7 @@ def configure(*, service_name: str | None = None, shutdown_timeout: float = 5.0)
     """
     from triton_otel.telemetry import setup
 
-    return setup.configure(service_name=service_name, shutdown_timeout=shutdown_timeout)
+    return setup.configure(service_name=service_name, shutdown_timeout=shutdown_timeout, fast_export=fast_export)
 
 
 def observe(pool: StatsSource, name: str, *, meter_provider: MeterProvider | None = None) -> None:

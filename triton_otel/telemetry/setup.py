@@ -23,6 +23,7 @@ from opentelemetry import metrics, trace
 from triton_otel import _clock
 from triton_otel.errors import ConfigError
 from triton_otel.telemetry import names
+from triton_otel.telemetry.exporters import checked, exporters, fast_export_wanted, quickened
 from triton_otel.telemetry.quiet import note
 
 if TYPE_CHECKING:
@@ -38,13 +39,6 @@ __all__ = ["Handle", "configure"]
 
 _log = logging.getLogger(names.LOGGER_TELEMETRY)
 
-_OTLP = {
-    ("traces", "grpc"): ("opentelemetry.exporter.otlp.proto.grpc.trace_exporter", "OTLPSpanExporter"),
-    ("traces", "http/protobuf"): ("opentelemetry.exporter.otlp.proto.http.trace_exporter", "OTLPSpanExporter"),
-    ("metrics", "grpc"): ("opentelemetry.exporter.otlp.proto.grpc.metric_exporter", "OTLPMetricExporter"),
-    ("metrics", "http/protobuf"): ("opentelemetry.exporter.otlp.proto.http.metric_exporter", "OTLPMetricExporter"),
-}
-_PROTOCOLS = ("grpc", "http/protobuf")
 _SAMPLERS = (
     "always_on",
     "always_off",
@@ -112,7 +106,9 @@ _lock = threading.Lock()
 _handle: Handle | None = None
 
 
-def configure(*, service_name: str | None = None, shutdown_timeout: float = 5.0) -> Handle:
+def configure(
+    *, service_name: str | None = None, shutdown_timeout: float = 5.0, fast_export: bool | None = None
+) -> Handle:
     """Set the global tracer and meter provider with exporters, as the environment says.
 
     Honoured: ``OTEL_SDK_DISABLED``, ``OTEL_TRACES_EXPORTER`` and ``OTEL_METRICS_EXPORTER`` (``otlp`` by default,
@@ -126,6 +122,9 @@ def configure(*, service_name: str | None = None, shutdown_timeout: float = 5.0)
     Parameters:
         service_name: ``service.name`` of the resource; ``None`` leaves it to the environment.
         shutdown_timeout: Seconds, greater than 0.
+        fast_export: Whether the OTLP exporters get spans as bytes from :mod:`triton_otel.telemetry.encoding`, which
+            costs a seventh of their own way; what is sent is the same.  ``None`` for what
+            ``TRITON_OTEL_TELEMETRY_FAST_EXPORT`` says (``true`` or ``false``), which is ``true`` by default.
 
     Returns:
         The handle.
@@ -138,11 +137,11 @@ def configure(*, service_name: str | None = None, shutdown_timeout: float = 5.0)
         raise ConfigError(f"shutdown_timeout is {shutdown_timeout!r}; it must be a number of seconds greater than 0")
     with _lock:
         if _handle is None:
-            _handle = _configure(service_name, shutdown_timeout)
+            _handle = _configure(service_name, shutdown_timeout, fast_export_wanted(fast_export))
         return _handle
 
 
-def _configure(service_name: str | None, shutdown_timeout: float) -> Handle:
+def _configure(service_name: str | None, shutdown_timeout: float, fast_export: bool) -> Handle:
     tracer_provider: TracerProvider | None = None
     meter_provider: MeterProvider | None = None
     disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
@@ -157,7 +156,7 @@ def _configure(service_name: str | None, shutdown_timeout: float) -> Handle:
         if path := os.environ.get("OTEL_CONFIG_FILE"):
             tracer_provider, meter_provider = _from_file(path, kept)
         else:
-            tracer_provider, meter_provider = _from_environment(service_name, kept)
+            tracer_provider, meter_provider = _from_environment(service_name, kept, fast_export)
     handle = Handle(
         tracer_provider=tracer_provider,
         meter_provider=meter_provider,
@@ -190,7 +189,7 @@ def _installed() -> tuple[str, ...]:
 
 
 def _from_environment(
-    service_name: str | None, kept: tuple[str, ...]
+    service_name: str | None, kept: tuple[str, ...], fast_export: bool
 ) -> tuple[TracerProvider | None, MeterProvider | None]:
     from opentelemetry.sdk.resources import Resource
 
@@ -200,7 +199,7 @@ def _from_environment(
     meter_provider: MeterProvider | None = None
     try:
         if "traces" not in kept:
-            tracer_provider = _tracer_provider(resource, made)
+            tracer_provider = _tracer_provider(resource, made, fast_export)
         if "metrics" not in kept:
             meter_provider = _meter_provider(resource, made)
     except BaseException:
@@ -237,19 +236,21 @@ def _from_file(path: str, kept: tuple[str, ...]) -> tuple[TracerProvider | None,
     )
 
 
-def _tracer_provider(resource: Resource, made: list[Callable[[], object]]) -> TracerProvider:
+def _tracer_provider(resource: Resource, made: list[Callable[[], object]], fast_export: bool) -> TracerProvider:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     sampler = _sampler()
-    provider: TracerProvider = _checked(
+    provider: TracerProvider = checked(
         "the tracer provider", lambda: TracerProvider(sampler=sampler, resource=resource, shutdown_on_exit=False)
     )
     made.append(provider.shutdown)
-    for name, factory in _exporters("traces"):
-        exporter: SpanExporter = _checked(f"the trace exporter {name!r}", factory)
+    for name, factory in exporters("traces"):
+        exporter: SpanExporter = checked(f"the trace exporter {name!r}", factory)
         made.append(exporter.shutdown)
-        processor = _checked("OTEL_BSP_*", partial(BatchSpanProcessor, exporter))
+        if fast_export:
+            quickened(exporter)
+        processor = checked("OTEL_BSP_*", partial(BatchSpanProcessor, exporter))
         made[-1] = processor.shutdown
         provider.add_span_processor(processor)
     return provider
@@ -262,47 +263,17 @@ def _meter_provider(resource: Resource, made: list[Callable[[], object]]) -> Met
     _check_milliseconds("OTEL_METRIC_EXPORT_INTERVAL")
     _check_milliseconds("OTEL_METRIC_EXPORT_TIMEOUT")
     readers: list[MetricReader] = []
-    for name, factory in _exporters("metrics"):
-        exporter: Any = _checked(f"the metrics exporter {name!r}", factory)
+    for name, factory in exporters("metrics"):
+        exporter: Any = checked(f"the metrics exporter {name!r}", factory)
         made.append(exporter.shutdown)
         # A pull exporter, as Prometheus', is a reader itself.
         reader = exporter if isinstance(exporter, MetricReader) else PeriodicExportingMetricReader(exporter)
         made[-1] = reader.shutdown
         readers.append(reader)
-    provider: MeterProvider = _checked(
+    provider: MeterProvider = checked(
         "the meter provider", lambda: MeterProvider(metric_readers=readers, resource=resource, shutdown_on_exit=False)
     )
     return provider
-
-
-def _exporters(signal: str) -> list[tuple[str, Callable[[], Any]]]:
-    """Return name and class of the exporters of a signal, all of them found."""
-    variable = f"OTEL_{signal.upper()}_EXPORTER"
-    wanted = [name.strip() for name in (os.environ.get(variable) or "otlp").split(",")]
-    if wanted == ["none"]:
-        return []
-    found: list[tuple[str, Callable[[], Any]]] = []
-    for name in wanted:
-        if name == "otlp":
-            module, attribute = _OTLP[signal, _protocol(signal)]
-            found.append((name, getattr(importlib.import_module(module), attribute)))
-            continue
-        group = f"opentelemetry_{signal}_exporter"
-        entries = list(entry_points(group=group, name=name))
-        if not entries:
-            known = sorted({"none", *(entry.name for entry in entry_points(group=group))})
-            raise ConfigError(f"{variable} names {name!r}; valid here: {', '.join(known)}")
-        found.append((name, _checked(f"the {signal} exporter {name!r}", entries[0].load)))
-    return found
-
-
-def _protocol(signal: str) -> str:
-    for variable in (f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
-        if value := os.environ.get(variable, "").strip():
-            if value not in _PROTOCOLS:
-                raise ConfigError(f"{variable} is {value!r}; valid: {', '.join(_PROTOCOLS)}")
-            return value
-    return _PROTOCOLS[0]
 
 
 def _sampler() -> Sampler | None:
@@ -320,7 +291,7 @@ def _sampler() -> Sampler | None:
     entries = list(entry_points(group="opentelemetry_traces_sampler", name=name))
     if not entries:
         raise ConfigError(f"OTEL_TRACES_SAMPLER is {name!r}; valid: {', '.join(_SAMPLERS)}")
-    sampler: Sampler = _checked(f"OTEL_TRACES_SAMPLER {name!r}", lambda: entries[0].load()(argument))
+    sampler: Sampler = checked(f"OTEL_TRACES_SAMPLER {name!r}", lambda: entries[0].load()(argument))
     return sampler
 
 
@@ -338,14 +309,6 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
-
-
-def _checked(what: str, make: Callable[[], Any]) -> Any:
-    """Return ``make()``; whatever it raises is about its settings, which come from the environment."""
-    try:
-        return make()
-    except Exception as error:
-        raise ConfigError(f"{what} refused its settings: {type(error).__name__}: {error}") from error
 
 
 class _Stopper:
