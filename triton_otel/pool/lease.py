@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from triton_otel.pool.failures import close_reason, peer_hung_up
-from triton_otel.pool.slot import CLOSED
+from triton_otel.pool.slot import CLOSED, Slot
+from triton_otel.wire.aio.connection import AsyncHTTPConnection
+from triton_otel.wire.aio.runtime import close_now
 from triton_otel.wire.connection import HTTPConnection
 
 if TYPE_CHECKING:
     import httpcore
 
-    from triton_otel.pool.slot import Slot
     from triton_otel.wire.phases import Attempt
 
 __all__ = ["Dropped", "LeasedStream", "close_connection", "leftover", "may_resend"]
@@ -102,11 +103,15 @@ def close_connection(slot: Slot) -> None:
         with contextlib.suppress(Exception):
             # Closing twice would show in httpcore's log.
             if not slot.connection.is_closed():
-                slot.connection.close()
+                shut = getattr(slot.connection, "close", None)
+                if shut is None:
+                    close_now(slot.connection)
+                else:
+                    shut()
     if slot.link is not None and slot.link.stream is not None:
         # A connection that failed between its connect and its first request has let go of its socket.
         with contextlib.suppress(Exception):
-            slot.link.stream.close()
+            slot.link.let_go()
 
 
 def leftover(slot: Slot) -> bool:
@@ -116,8 +121,8 @@ def leftover(slot: Slot) -> bool:
     them, and has no public way to ask.
     """
     connection = slot.connection
-    if type(connection) is HTTPConnection:
-        return connection.surplus
+    if type(connection) in (HTTPConnection, AsyncHTTPConnection):
+        return bool(connection.surplus)
     while (inner := getattr(connection, "_connection", None)) is not None:
         connection = inner
     parser = getattr(connection, "_h11_state", None)
@@ -149,9 +154,12 @@ def may_resend(slot: Slot, request: httpcore.Request, attempt: Attempt, error: B
 
 def _replayable(body: Any) -> bool:
     """Tell whether a body can be iterated over again: an iterator, a wrapper around one or an answer cannot."""
-    if isinstance(body, LeasedStream):
+    if isinstance(getattr(body, "_slot", None), Slot):
+        # The body of an answer.
         return False
     try:
+        if not hasattr(body, "__iter__"):
+            return body.__aiter__() is not body.__aiter__()
         return iter(body) is not iter(body)
     except Exception:  # noqa: BLE001 - a stream that does not want to start again
         return False

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from triton_otel.pool.waiting import PoolObserver
     from triton_otel.wire.phases import Attempt
 
-__all__ = ["ThreadLeases"]
+__all__ = ["ThreadLeases", "patience"]
 
 
 class ThreadLeases:
@@ -192,7 +192,7 @@ class ThreadLeases:
                 ) from None
 
     def _wait(self, waiter: ThreadWaiter, attempt: Attempt, timeout: float | None) -> Slot:
-        timeout = _patience(waiter, attempt, timeout)
+        timeout = patience(waiter, attempt, timeout)
         try:
             woken = waiter.wait(timeout)
         except BaseException:
@@ -292,7 +292,7 @@ class ThreadLeases:
             waiter.wake()  # type: ignore[attr-defined]
 
 
-def _patience(waiter: Waiter, attempt: Attempt, timeout: float | None) -> float | None:
+def patience(waiter: Waiter, attempt: Attempt, timeout: float | None) -> float | None:
     """Return how many seconds a waiter may wait."""
     if attempt.deadline is None:
         return timeout

@@ -10,7 +10,7 @@ import contextlib
 import sys
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from triton_otel import _clock
 from triton_otel.pool.failures import classify, close_reason
@@ -41,27 +41,42 @@ def limits(
     }
 
 
+class Keeper(Protocol):
+    """Who calls a pool's upkeep when it is due: see :class:`~triton_otel.pool.housekeeper.Housekeeper`."""
+
+    def add(self, task: Upkeep) -> None:
+        """Take the upkeep on; its first call comes at once."""
+
+    def remove(self, task: Upkeep) -> None:
+        """Let it go."""
+
+    def hurry(self, task: Upkeep) -> None:
+        """Have it called now; takes no lock."""
+
+
 class PoolShell:
     """The part of a pool that keeps its leases in order; made to be inherited beside one of httpcore's pools."""
 
     _leases_of: type[ThreadLeases]
     _leases: ThreadLeases
 
-    def _begin(self, state: dict[str, Any]) -> None:
+    def _begin(self, state: dict[str, Any], keeper: Keeper = HOUSEKEEPER) -> None:
         """Set the books up.
 
         Parameters:
             state: Arguments of :class:`PoolState`.
+            keeper: Who looks after the pool while nobody uses it.
         """
         self._limits = state
         self._reuse: bool = state["reuse"]
         self._dropped: deque[Dropped] = deque()
-        self._upkeep = Upkeep(self, HOUSEKEEPER.hurry)
+        self._keeper = keeper
+        self._upkeep = Upkeep(self, keeper.hurry)
         self._enlisted = False
         self._closed = False
         self._close_wanted = False
         self._leases = self._leases_of(PoolState(**state))
-        self._leases.hurry = self._hurry = partial(HOUSEKEEPER.hurry, self._upkeep)
+        self._leases.hurry = self._hurry = partial(keeper.hurry, self._upkeep)
         enlist(self)
 
     @property
@@ -160,7 +175,7 @@ class PoolShell:
     def drop(self, dropped: Dropped) -> None:
         """Note a response that was thrown away without being closed.  Takes no lock: called by finalizers."""
         self._dropped.append(dropped)
-        HOUSEKEEPER.hurry(self._upkeep)
+        self._keeper.hurry(self._upkeep)
 
     def _drain(self) -> None:
         while self._dropped:
@@ -176,19 +191,19 @@ class PoolShell:
         # Two threads may both come here; taking a task on twice is the same as once.
         self._enlisted = True
         self._closed = False
-        HOUSEKEEPER.add(self._upkeep)
+        self._keeper.add(self._upkeep)
 
     def _shut(self) -> None:
         """Close every connection, also those in use, and fail the requests that wait."""
         if self._leases.held_here():
             # A garbage collection in a critical section came upon an owner that closes its pool: the housekeeper's job.
             self._close_wanted = True
-            HOUSEKEEPER.hurry(self._upkeep)
+            self._keeper.hurry(self._upkeep)
             return
         self._closed = True
         if self._enlisted:
             self._enlisted = False
-            HOUSEKEEPER.remove(self._upkeep)
+            self._keeper.remove(self._upkeep)
         self._leases.close()
 
     def upkeep(self, now: float) -> float:

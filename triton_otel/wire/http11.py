@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from triton_otel.wire.keepalive import KeepAlive
     from triton_otel.wire.transport import Transport
 
-__all__ = ["HTTP11", "LOGGER", "State"]
+__all__ = ["CUT_SHORT", "HTTP11", "LOGGER", "MAX_INTERIM", "NO_ANSWER", "READ_SIZE", "SCRATCH", "State"]
 
 LOGGER = logging.getLogger("httpcore.http11")
 
-_SCRATCH = 16 * 1024
-_READ_SIZE = 64 * 1024
-_MAX_INTERIM = 100
+SCRATCH = 16 * 1024
+READ_SIZE = 64 * 1024
+MAX_INTERIM = 100
 
 NO_ANSWER = "Server disconnected without sending a response."
 """Words of httpcore's, by which it is known that the peer hung up."""
@@ -78,7 +78,7 @@ class HTTP11(httpcore.ConnectionInterface):
         self.ended = False
         """Whether the end of the connection was the end of the answer."""
         # What has arrived: a scratch buffer, how much of it is filled, and where the unread part begins.
-        self._scratch = bytearray(_SCRATCH)
+        self._scratch = bytearray(SCRATCH)
         self._have = 0
         self._at = 0
         self._last: tuple[bytes, ResponseHead] | None = None
@@ -187,7 +187,7 @@ class HTTP11(httpcore.ConnectionInterface):
             httpcore.RemoteProtocolError: It is not HTTP/1.
         """
         try:
-            for _ in range(_MAX_INTERIM):
+            for _ in range(MAX_INTERIM):
                 head = self._next_head(timeout)
                 if head.status >= 200:
                     return head
@@ -244,7 +244,7 @@ class HTTP11(httpcore.ConnectionInterface):
     def _counted(self, length: int, timeout: float | None) -> Iterator[bytes]:
         left = length
         while left:
-            data = self._buffered(left) or self._transport.receive(min(left, _READ_SIZE), timeout)
+            data = self._buffered(left) or self._transport.receive(min(left, READ_SIZE), timeout)
             if not data:
                 raise httpcore.RemoteProtocolError(f"{CUT_SHORT} (received {length - left} bytes, expected {length})")
             left -= len(data)
@@ -253,7 +253,7 @@ class HTTP11(httpcore.ConnectionInterface):
     def _chunked(self, timeout: float | None) -> Iterator[bytes]:
         decoder = ChunkDecoder()
         while not decoder.done:
-            data = self._buffered(_READ_SIZE) or self._transport.receive(_READ_SIZE, timeout)
+            data = self._buffered(READ_SIZE) or self._transport.receive(READ_SIZE, timeout)
             if not data:
                 raise httpcore.RemoteProtocolError(f"{CUT_SHORT} (incomplete chunked read)")
             try:
@@ -266,7 +266,7 @@ class HTTP11(httpcore.ConnectionInterface):
             yield from pieces
 
     def _until_end(self, timeout: float | None) -> Iterator[bytes]:
-        while data := self._buffered(_READ_SIZE) or self._transport.receive(_READ_SIZE, timeout):
+        while data := self._buffered(READ_SIZE) or self._transport.receive(READ_SIZE, timeout):
             yield data
 
     def _buffered(self, limit: int) -> bytes:
@@ -281,8 +281,8 @@ class HTTP11(httpcore.ConnectionInterface):
         with self._lock:
             if self.sent and self.received and self.state == State.ACTIVE:
                 self.state = State.IDLE
-                if len(self._scratch) > _SCRATCH and not self.surplus:
-                    self._scratch = bytearray(_SCRATCH)
+                if len(self._scratch) > SCRATCH and not self.surplus:
+                    self._scratch = bytearray(SCRATCH)
                     self._at = self._have = 0
                 if self._keepalive_expiry is not None:
                     self._expires_at = _clock.now() + self._keepalive_expiry

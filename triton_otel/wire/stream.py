@@ -22,7 +22,7 @@ from triton_otel import _clock
 if TYPE_CHECKING:
     from triton_otel.wire.phases import Attempt
 
-__all__ = ["Link", "WatchedBackend", "opening"]
+__all__ = ["Link", "WatchedBackend", "current_link", "opening"]
 
 _SLICE = 16 * 1024
 
@@ -77,6 +77,11 @@ class Link:
         """Close a stream, unless a thread is blocked on it that was told to do so itself."""
         if not (self.aborted and self.busy):
             stream.close()
+
+    def let_go(self) -> None:
+        """Close the connection's own stream, whoever holds another one of its streams."""
+        if self.stream is not None:
+            self.stream.close()
 
     def abort(self) -> None:
         """Break off whatever goes on over this connection, also in another thread.
@@ -169,6 +174,11 @@ def opening(link: Link) -> Iterator[None]:
         yield
     finally:
         _opening.reset(token)
+
+
+def current_link() -> Link | None:
+    """Return the link that connections opened here belong to; ``None`` outside of a pool."""
+    return _opening.get()
 
 
 class WatchedStream(NetworkStream):
@@ -265,7 +275,7 @@ class WatchedBackend(NetworkBackend):
         socket_options: Iterable[SOCKET_OPTION] | None = None,
     ) -> NetworkStream:
         """Connect; see httpcore."""
-        link = _opening.get()
+        link = current_link()
         if link is None:
             # A connection that the pool made for somebody who uses it without the pool.
             return self._inner.connect_tcp(
@@ -290,7 +300,7 @@ class WatchedBackend(NetworkBackend):
         socket_options: Iterable[SOCKET_OPTION] | None = None,
     ) -> NetworkStream:
         """Connect to a Unix domain socket; see httpcore."""
-        link = _opening.get()
+        link = current_link()
         if link is None:
             return self._inner.connect_unix_socket(path, timeout=timeout, socket_options=socket_options)
         started = _clock.now()
@@ -305,7 +315,7 @@ class WatchedBackend(NetworkBackend):
 
     def sleep(self, seconds: float) -> None:
         """Sleep between two attempts to connect; see httpcore."""
-        link = _opening.get()
+        link = current_link()
         if link is None:
             self._inner.sleep(seconds)
         elif not link.aborted:

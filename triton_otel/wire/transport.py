@@ -23,7 +23,7 @@ from triton_otel.wire.stream import WatchedStream
 if TYPE_CHECKING:
     from triton_otel.wire.stream import Link
 
-__all__ = ["SocketTransport", "StreamTransport", "Transport", "transport_for"]
+__all__ = ["SocketTransport", "StreamTransport", "Transport", "joined", "transport_for"]
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ class StreamTransport:
 
     def send(self, parts: Parts, timeout: float | None) -> None:
         """Send all of it."""
-        for part in _joined(parts):
+        for part in joined(parts):
             self._stream.write(part, timeout)  # type: ignore[arg-type]
 
     def receive_into(self, view: memoryview, timeout: float | None) -> int:
@@ -111,7 +111,7 @@ class SocketTransport:
         if attempt is not None and attempt.send_started is None:
             attempt.send_started = _clock.now()
         if self._secure:
-            for part in _joined(parts):
+            for part in joined(parts):
                 self._guarded(self._send_secure, part, timeout, httpcore.WriteError, httpcore.WriteTimeout)
         else:
             self._guarded(self._send_plain, parts, timeout, httpcore.WriteError, httpcore.WriteTimeout)
@@ -341,7 +341,7 @@ class SocketTransport:
 Transport = SocketTransport | StreamTransport
 
 
-def _joined(parts: Parts) -> Parts:
+def joined(parts: Parts) -> Parts:
     """Return the parts with small neighbours from the begin on joined."""
     count = size = 0
     for part in parts:

@@ -1,0 +1,303 @@
+"""The connection pool for tasks: :class:`PoolState` decides, this shell awaits the I/O.
+
+Whatever a task gives back it gives back without waiting, so a cancellation at any ``await`` finds the books in order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import h11
+import httpcore
+
+from triton_otel import _clock
+from triton_otel.pool.failures import classify, close_reason
+from triton_otel.pool.lease import Dropped, may_resend
+from triton_otel.pool.requests import closing, handshakes, key_of
+from triton_otel.pool.shell import PoolShell, limits
+from triton_otel.pool.slot import CLOSED, OPENING, Slot
+from triton_otel.pool.tasks import LoopKeeper, TaskLeases, TaskWaiter, finished
+from triton_otel.pool.waiting import PoolClosed
+from triton_otel.wire.aio.backend import default_backend
+from triton_otel.wire.aio.connection import AsyncHTTPConnection
+from triton_otel.wire.aio.runtime import close_now, running_loop
+from triton_otel.wire.aio.stream import TaskLink, WatchedAsyncBackend
+from triton_otel.wire.phases import Attempt
+from triton_otel.wire.stream import opening
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["AsyncConnectionPool"]
+
+
+class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
+    """httpcore's asynchronous connection pool, with books that are exact and O(1).
+
+    Every argument of :class:`httpcore.AsyncConnectionPool` works as there, and it is used in the same way, on asyncio
+    and on trio.  Belongs to the event loop that first uses it; once that has ended, another one may.
+
+    Parameters:
+        max_connections: Limit of sockets over all origins; default 10, ``None`` for no limit.
+        max_keepalive_connections: Limit of idle connections; ``None`` for the same as ``max_connections``.
+        keepalive_expiry: Seconds that a connection may be idle; ``None`` for ever.  It is closed on time, with or
+            without traffic.
+        ssl_context, proxy, http1, http2, retries, local_address, uds, network_backend, socket_options: As in httpcore.
+        max_lifetime: Seconds that a connection may live, shortened by up to 2.5 % at random; ``None`` for ever.
+        max_queued: Limit of requests that wait for a connection; one more gets :class:`QueueFull`.  ``None`` for none.
+        reuse: ``False`` closes every connection after its first request.
+    """
+
+    _leases_of = TaskLeases
+    _leases: TaskLeases
+
+    def __init__(
+        self,
+        ssl_context: ssl.SSLContext | None = None,
+        proxy: httpcore.Proxy | None = None,
+        max_connections: int | None = 10,
+        max_keepalive_connections: int | None = None,
+        keepalive_expiry: float | None = None,
+        http1: bool = True,
+        http2: bool = False,
+        retries: int = 0,
+        local_address: str | None = None,
+        uds: str | None = None,
+        network_backend: httpcore.AsyncNetworkBackend | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+        *,
+        max_lifetime: float | None = None,
+        max_queued: int | None = None,
+        reuse: bool = True,
+    ) -> None:
+        if network_backend is None:
+            network_backend = default_backend(direct=proxy is None and not http2)
+        super().__init__(
+            ssl_context=ssl_context,
+            proxy=proxy,
+            max_connections=max_connections,
+            max_keepalive_connections=max_keepalive_connections,
+            keepalive_expiry=keepalive_expiry,
+            http1=http1,
+            http2=http2,
+            retries=retries,
+            local_address=local_address,
+            uds=uds,
+            network_backend=WatchedAsyncBackend(network_backend),
+            socket_options=socket_options,
+        )
+        self._loop: Any = None
+        self._begin(
+            {
+                **limits(max_connections, max_keepalive_connections, keepalive_expiry),
+                "max_lifetime": max_lifetime,
+                "max_queued": max_queued,
+                "reuse": reuse,
+                "new_waiter": TaskWaiter,
+            },
+            LoopKeeper(),
+        )
+
+    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
+        """Send a request and return its response as soon as its headers are there; see httpcore.
+
+        The connection is leased until the response is closed.
+
+        Raises:
+            RuntimeError: The pool belongs to another event loop, which has not ended.
+        """
+        timeouts: Mapping[str, float | None] = request.extensions.get("timeout", {})
+        attempt = Attempt(_clock.now())
+        slot, response = await self._respond(request, attempt, timeouts.get("pool"))
+        return httpcore.Response(
+            status=response.status,
+            headers=response.headers,
+            content=AsyncLeasedStream(response.stream, self, slot),
+            extensions=response.extensions,
+        )
+
+    async def exchange(
+        self, request: httpcore.Request, attempt: Attempt, queue_timeout: float | None
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes | memoryview]:
+        """Send a request and read its whole answer; as :meth:`ConnectionPool.exchange`."""
+        try:
+            slot, got = await self._respond(request, attempt, queue_timeout, whole=True)
+            if type(got) is tuple:
+                status, headers, body, version = got
+                self.settle(slot, "not_reusable")
+            else:
+                status, headers, version = got.status, got.headers, got.extensions["http_version"]
+                stream = AsyncLeasedStream(got.stream, self, slot)
+                try:
+                    body = b"".join([part async for part in stream])
+                finally:
+                    await stream.aclose()
+        except BaseException:
+            attempt.ended = _clock.now()
+            raise
+        attempt.ended = attempt.last_byte or _clock.now()
+        attempt.http_version = version.decode("ascii").removeprefix("HTTP/")
+        return status, headers, body
+
+    async def aclose(self) -> None:
+        """Close every connection, also those in use, and fail the requests that wait.
+
+        A task that waits on one of them gets :class:`httpcore.ReadError` or :class:`httpcore.WriteError`.  As with
+        httpcore, the pool can be used again.
+        """
+        self.close_now()
+        # Streams of httpcore's let go of their sockets in the loop's next turn.
+        with contextlib.suppress(RuntimeError):
+            await self._network_backend.sleep(0)
+
+    def close_now(self) -> None:
+        """Do what :meth:`aclose` does, without waiting; in the pool's own loop, or once that has ended."""
+        self._shut()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    @property
+    def loop(self) -> Any:
+        """The event loop that the pool belongs to, or what stands for trio's; ``None`` before its first use."""
+        return self._loop
+
+    def create_connection(self, origin: httpcore.Origin) -> httpcore.AsyncConnectionInterface:
+        """Return a connection that is not open yet; what HTTP/1.1 without a proxy cannot do is httpcore's."""
+        if self._proxy is not None or self._http2:
+            return super().create_connection(origin)
+        return AsyncHTTPConnection(
+            origin=origin,
+            ssl_context=self._ssl_context,
+            keepalive_expiry=self._keepalive_expiry,
+            retries=self._retries,
+            local_address=self._local_address,
+            uds=self._uds,
+            network_backend=self._network_backend,
+            socket_options=self._socket_options,
+        )
+
+    # The way of a request.
+
+    async def _respond(
+        self, request: httpcore.Request, attempt: Attempt, queue_timeout: float | None, *, whole: bool = False
+    ) -> tuple[Slot, Any]:
+        key = key_of(request)
+        if not self._reuse:
+            request = closing(request)
+        loop = running_loop()
+        if loop is not self._loop:
+            self._move(loop)
+        if self._dropped:
+            self._drain()
+        if not self._enlisted:
+            self._wake_up()
+        slot = await self._leases.get(key, attempt, queue_timeout)
+        while True:
+            try:
+                return slot, await self._send(slot, request, attempt, whole)
+            except httpcore.ConnectionNotAvailable:
+                # It ran out of streams, or turned out to speak HTTP/1.1 and be taken; the place in line is kept.
+                slot = self._leases.replace(slot, attempt, "not_reusable")
+            except BaseException as error:
+                if not may_resend(slot, request, attempt, error):
+                    self._fail(slot, attempt, error)
+                    if isinstance(error, h11.LocalProtocolError):
+                        raise httpcore.LocalProtocolError(str(error)) from error
+                    raise
+                slot = self._leases.replace(slot, attempt, classify(error), resend=True)
+
+    def _move(self, loop: Any) -> None:
+        """Belong to an event loop."""
+        if self._loop is not None:
+            if not finished(self._loop):
+                raise RuntimeError(
+                    "this connection pool belongs to another event loop, which still runs; make one for each loop"
+                )
+            # Its connections have ended with it.
+            self._shut()
+        self._loop = loop
+
+    async def _send(self, slot: Slot, request: httpcore.Request, attempt: Attempt, whole: bool) -> Any:
+        """Return the response, or with ``whole``, where the connection can do that, what its ``exchange`` returns."""
+        attempt.connection_id = slot.id
+        if slot.state != OPENING:
+            attempt.reused = True
+            attempt.requests = slot.requests
+            attempt.age = _clock.now() - slot.opened_at
+            attempt.peer = slot.link.peer
+            slot.link.attempt = attempt
+            return await _talk(slot.connection, request, whole)
+        attempt.reused, attempt.requests, attempt.age = False, 1, 0.0
+        opened = partial(self._opened, slot, attempt)
+        slot.link = TaskLink(attempt, opened, handshakes(self._proxy, request.url.scheme))
+        if slot.state == CLOSED:
+            raise PoolClosed("the connection pool was closed")
+        slot.connection = connection = self.create_connection(request.url.origin)
+        with opening(slot.link):
+            response = await _talk(connection, request, whole)
+        if slot.requests == 0:
+            opened()
+        return response
+
+
+async def _talk(connection: Any, request: httpcore.Request, whole: bool) -> Any:
+    """Send a request; as :func:`triton_otel.pool.requests.talk`."""
+    if whole and type(connection) is AsyncHTTPConnection:
+        return await connection.exchange(request)
+    return await connection.handle_async_request(request)
+
+
+class _Dropped(Dropped):
+    """What is left of a response that was thrown away."""
+
+    __slots__ = ()
+
+    def end(self) -> None:
+        """End httpcore's stream, without waiting."""
+        close_now(self._inner)
+
+
+class AsyncLeasedStream:
+    """The body of a response; closing it ends the lease of its connection, once."""
+
+    __slots__ = ("__weakref__", "_inner", "_pool", "_reason", "_slot")
+
+    def __init__(self, inner: Any, pool: AsyncConnectionPool, slot: Slot) -> None:
+        self._inner = inner
+        self._pool = pool
+        self._slot: Slot | None = slot
+        self._reason = "cancelled"
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for part in self._inner:
+                yield part
+        except BaseException as error:
+            self._reason = close_reason(error)
+            await self.aclose()
+            raise
+        self._reason = "not_reusable"
+
+    async def aclose(self) -> None:
+        """End the lease; again does nothing."""
+        slot, self._slot = self._slot, None
+        if slot is None:
+            return
+        try:
+            # A connection of the caller's may answer with a stream that has no aclose.
+            if hasattr(self._inner, "aclose"):
+                await self._inner.aclose()
+        finally:
+            # Without a wait in between: the close may just have been cancelled.
+            self._pool.settle(slot, self._reason)
+
+    def __del__(self) -> None:
+        slot = getattr(self, "_slot", None)
+        if slot is not None:
+            self._slot = None
+            self._pool.drop(_Dropped(slot, self._inner))

@@ -1,0 +1,192 @@
+"""Leases of connections to tasks of an event loop: how a task waits, and who looks after the pool meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from typing import TYPE_CHECKING, Any, Protocol
+
+from triton_otel import _clock
+from triton_otel.pool.leases import ThreadLeases, patience
+from triton_otel.pool.slot import CLOSED, OPENING, Key, Slot, Waiter
+from triton_otel.wire.aio.runtime import drop_now, running_loop
+
+if TYPE_CHECKING:
+    from triton_otel.wire.phases import Attempt
+
+__all__ = ["LoopKeeper", "TaskLeases", "TaskWaiter", "finished"]
+
+
+class Task(Protocol):
+    """Work that comes round."""
+
+    def tick(self, now: float) -> float | None:
+        """Do what is due and return when to be called next, in monotonic seconds; ``None`` for never again."""
+
+
+def finished(loop: Any) -> bool:
+    """Tell whether an event loop, or what stands for trio's, has ended for good."""
+    if isinstance(loop, asyncio.AbstractEventLoop):
+        return loop.is_closed()
+    try:
+        loop.run_sync_soon(int)
+    except RuntimeError:
+        # trio.RunFinishedError
+        return True
+    return False
+
+
+def _call_soon(loop: Any, call: Any, *arguments: Any) -> None:
+    """Have something called by a loop, from any thread; by a loop that has ended nothing is called."""
+    with contextlib.suppress(RuntimeError):
+        if isinstance(loop, asyncio.AbstractEventLoop):
+            loop.call_soon_threadsafe(call, *arguments)
+        else:
+            loop.run_sync_soon(call, *arguments)
+
+
+class TaskWaiter(Waiter):
+    """A waiter whose task sleeps on a future of asyncio's or an event of trio's that :meth:`wake` sets."""
+
+    __slots__ = ("_bell", "_loop")
+
+    def __init__(self, key: Key, now: float) -> None:
+        super().__init__(key, now)
+        self._loop = running_loop()
+        self._bell: Any
+        if isinstance(self._loop, asyncio.AbstractEventLoop):
+            self._bell = self._loop.create_future()
+        else:
+            self._bell = sys.modules["trio"].Event()
+
+    async def wait(self, timeout: float | None) -> bool:
+        """Sleep until woken or until ``timeout`` seconds have passed; tell whether it was woken."""
+        if isinstance(self._loop, asyncio.AbstractEventLoop):
+            timer = None if timeout is None else self._loop.call_later(max(timeout, 0.0), self._set, False)
+            try:
+                return bool(await self._bell)
+            finally:
+                if timer is not None:
+                    timer.cancel()
+        trio = sys.modules["trio"]
+        with trio.CancelScope() if timeout is None else trio.move_on_after(max(timeout, 0.0)):
+            await self._bell.wait()
+        return bool(self._bell.is_set())
+
+    def wake(self) -> None:
+        """Wake the task; called once."""
+        if isinstance(self._loop, asyncio.AbstractEventLoop):
+            # The loop may have ended with its tasks in it.
+            with contextlib.suppress(RuntimeError):
+                self._set(True)
+        else:
+            self._bell.set()
+
+    def _set(self, woken: bool) -> None:
+        if not self._bell.done():
+            self._bell.set_result(woken)
+
+
+class TaskLeases(ThreadLeases):
+    """Gives connections of one pool to the tasks of an event loop and takes them back.
+
+    The numbers may be read by other threads, so the books have their lock here too.
+    """
+
+    async def get(self, key: Key, attempt: Attempt, timeout: float | None) -> Slot:
+        """Get a connection to ``key``, waiting for it if need be; as :meth:`ThreadLeases.acquire`."""
+        got = self._ask(key)
+        if not isinstance(got, Slot):
+            timeout = patience(got, attempt, timeout)
+            try:
+                woken = await got.wait(timeout)
+            except BaseException:
+                self._left(got, attempt)
+                raise
+            got = self._waited(got, attempt, timeout, woken)
+        return self._checked(got)
+
+    def close_unused(self) -> None:
+        """Close the sockets, if their loop has ended without doing so."""
+        for slot in self.slots()[0]:
+            if slot.link is not None and slot.link.stream is not None:
+                drop_now(slot.link.stream)
+
+    def inherited(self, parent: ThreadLeases) -> None:
+        """Take over from the parent process's leases in a forked child: close their sockets without a byte on them.
+
+        The parent's loop is not told: what it asks the kernel for would be taken from the parent.
+        """
+        slots = list(parent._state.slots)
+        self._state.inherit(sum(slot.state != OPENING for slot in slots))
+        for slot in slots:
+            slot.state = CLOSED
+            for one in (slot, slot.evicted):
+                if one is not None and one.link is not None and one.link.stream is not None:
+                    drop_now(one.link.stream)
+
+
+class LoopKeeper:
+    """Calls one task when it is due, in the event loop: asyncio's timers, or a system task of trio's.
+
+    Does what :class:`~triton_otel.pool.housekeeper.Housekeeper` does for threads, and keeps neither the pool nor the
+    loop alive.
+    """
+
+    def __init__(self) -> None:
+        self._loop: Any = None
+        self._task: Task | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._bell: Any = None
+
+    def add(self, task: Task) -> None:
+        """Take the task on, in the loop that runs here; its first call comes at once."""
+        self._loop = running_loop()
+        self._task = task
+        if isinstance(self._loop, asyncio.AbstractEventLoop):
+            self._run()
+        else:
+            trio = sys.modules["trio"]
+            self._bell = trio.Event()
+            trio.lowlevel.spawn_system_task(self._serve, trio, name="triton_otel pool")
+
+    def remove(self, task: Task) -> None:  # noqa: ARG002 - as the housekeeper's
+        """Let the task go."""
+        self._task = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._bell is not None:
+            self._bell.set()
+
+    def hurry(self, task: Task) -> None:  # noqa: ARG002 - as the housekeeper's
+        """Have the task called soon; from any thread, also by finalizers."""
+        if self._loop is None:
+            return
+        if isinstance(self._loop, asyncio.AbstractEventLoop):
+            _call_soon(self._loop, self._run)
+        else:
+            _call_soon(self._loop, self._bell.set)
+
+    def _run(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self._tick()
+        if due is not None and self._loop is not None:
+            self._timer = self._loop.call_later(max(0.001, due - _clock.now()), self._run)
+
+    async def _serve(self, trio: Any) -> None:
+        while (due := self._tick()) is not None:
+            with trio.move_on_after(max(0.001, due - _clock.now())):
+                await self._bell.wait()
+            self._bell = trio.Event()
+
+    def _tick(self) -> float | None:
+        if self._task is None:
+            return None
+        try:
+            return self._task.tick(_clock.now())
+        except Exception:  # noqa: BLE001 - in trio a system task that fails takes everything down
+            return _clock.now() + 1.0

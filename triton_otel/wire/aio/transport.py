@@ -1,0 +1,183 @@
+"""Bytes over one connection of an event loop: straight over its socket, or over httpcore's asynchronous stream.
+
+The twin of :mod:`triton_otel.wire.transport`, with the same rules: facts go to the request's attempt, its deadline
+holds, only httpcore's exceptions come out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import httpcore
+
+from triton_otel import _clock
+from triton_otel.wire.aio.sockets import SocketStream
+from triton_otel.wire.aio.stream import WatchedAsyncStream
+from triton_otel.wire.transport import joined
+
+if TYPE_CHECKING:
+    from triton_otel.wire.stream import Link
+
+__all__ = ["AsyncSocketTransport", "AsyncStreamTransport", "AsyncTransport", "async_transport_for"]
+
+Parts = Sequence["bytes | memoryview"]
+
+_CLOSED = "the connection pool was closed"
+
+
+class AsyncStreamTransport:
+    """Over any asynchronous network stream of httpcore's."""
+
+    __slots__ = ("_spare", "_stream")
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+        self._spare = b""
+
+    async def send(self, parts: Parts, timeout: float | None) -> None:
+        """Send all of it."""
+        for part in joined(parts):
+            await self._stream.write(part, timeout)  # type: ignore[arg-type]
+
+    async def receive_into(self, view: memoryview, timeout: float | None, least: int = 1) -> int:
+        """Fill the begin of ``view`` with at least ``least`` bytes; fewer are the end."""
+        got = 0
+        while got < least:
+            data = await self.receive(len(view) - got, timeout)
+            if not data:
+                break
+            view[got : got + len(data)] = data
+            got += len(data)
+        return got
+
+    async def receive(self, max_bytes: int, timeout: float | None) -> bytes:
+        """Return what comes next, empty at the end."""
+        # A stream of the caller's may return more than it was asked for, as httpcore's own mock does.
+        data = self._spare or await self._stream.read(max_bytes, timeout)
+        self._spare = data[max_bytes:]
+        return data[:max_bytes]
+
+    def readable(self) -> bool:
+        """Tell whether bytes, or the end, wait."""
+        return bool(self._spare) or bool(self._stream.get_extra_info("is_readable"))
+
+    def pending(self) -> bool:
+        """Tell whether bytes wait that the socket does not show."""
+        tls = self._stream.get_extra_info("ssl_object")
+        # A backend of the caller's may have its own idea of a TLS object.
+        pending = getattr(tls, "pending", None)
+        return pending is not None and pending() > 0
+
+
+class AsyncSocketTransport:
+    """Over a socket of asyncio's loop.
+
+    Parameters:
+        stream: The socket.
+        link: Its link.
+    """
+
+    __slots__ = ("_link", "_stream")
+
+    def __init__(self, stream: SocketStream, link: Link) -> None:
+        self._stream = stream
+        self._link = link
+
+    async def send(self, parts: Parts, timeout: float | None) -> None:
+        """Send all of it, gathered into as few calls as the transport allows."""
+        link, stream = self._link, self._stream
+        attempt = link.attempt
+        if link.on_first_write is not None and link.handshakes_left == 0:
+            opened, link.on_first_write = link.on_first_write, None
+            opened()
+        now = _clock.now()
+        if attempt is not None and attempt.send_started is None:
+            attempt.send_started = now
+        if link.aborted:
+            raise httpcore.WriteError(_CLOSED)
+        until = self._until(now, timeout, httpcore.WriteTimeout)
+        if stream.secure:
+            parts = joined(parts)
+        try:
+            await stream.send(parts, sum(map(len, parts)), until)
+        except TimeoutError as error:
+            raise self._meant(error, httpcore.WriteTimeout, httpcore.WriteError) from error
+        except (OSError, ValueError) as error:
+            raise self._meant(error, httpcore.WriteError, httpcore.WriteError) from error
+        finally:
+            if attempt is not None:
+                attempt.bytes_sent += stream.sent
+        if attempt is not None:
+            attempt.sent = _clock.now()
+
+    async def receive_into(self, view: memoryview, timeout: float | None, least: int = 1) -> int:
+        """Fill the begin of ``view`` with at least ``least`` bytes; fewer are the end."""
+        link = self._link
+        if link.aborted:
+            raise httpcore.ReadError(_CLOSED)
+        until = self._until(None, timeout, httpcore.ReadTimeout)
+        try:
+            count = await self._stream.receive_into(view, least, until)
+        except TimeoutError as error:
+            raise self._meant(error, httpcore.ReadTimeout, httpcore.ReadError) from error
+        except (OSError, ValueError) as error:
+            raise self._meant(error, httpcore.ReadError, httpcore.ReadError) from error
+        finally:
+            self._note()
+        if link.aborted:
+            raise httpcore.ReadError(_CLOSED)
+        return count
+
+    async def receive(self, max_bytes: int, timeout: float | None) -> bytes:
+        """Return what comes next, empty at the end."""
+        buffer = bytearray(max_bytes)
+        with memoryview(buffer) as view:
+            count = await self.receive_into(view, timeout)
+        del buffer[count:]
+        return bytes(buffer)
+
+    def readable(self) -> bool:
+        """Tell whether bytes, or the end, wait."""
+        return self._stream.readable()
+
+    def pending(self) -> bool:
+        """Tell whether bytes wait that the socket does not show."""
+        return self._stream.pending()
+
+    def _note(self) -> None:
+        """Put down when the bytes of the last read came."""
+        attempt, stream = self._link.attempt, self._stream
+        if attempt is not None and stream.received:
+            attempt.last_byte = stream.last_byte
+            if attempt.first_byte is None:
+                attempt.first_byte = stream.first_byte
+            attempt.bytes_received += stream.received
+
+    def _until(self, now: float | None, timeout: float | None, late: type[Exception]) -> float | None:
+        """Return when the next operation has to be over; raise ``late`` where the deadline has passed."""
+        attempt = self._link.attempt
+        deadline = None if attempt is None else attempt.deadline
+        if timeout is None and deadline is None:
+            return None
+        if now is None:
+            now = _clock.now()
+        if deadline is not None and now >= deadline:
+            raise late("the deadline of the call has passed")
+        if timeout is None:
+            return deadline
+        until = now + timeout
+        return until if deadline is None or until < deadline else deadline
+
+    def _meant(self, error: Exception, kind: type[Exception], broken: type[Exception]) -> Exception:
+        return broken(_CLOSED) if self._link.aborted else kind(error)
+
+
+AsyncTransport = AsyncSocketTransport | AsyncStreamTransport
+
+
+def async_transport_for(stream: httpcore.AsyncNetworkStream) -> AsyncTransport:
+    """Return the fastest transport for a stream: its socket where nothing of the caller's stands before it."""
+    if type(stream) is WatchedAsyncStream and type(stream.inner) is SocketStream:
+        return AsyncSocketTransport(stream.inner, stream.link)
+    return AsyncStreamTransport(stream)
