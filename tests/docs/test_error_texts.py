@@ -80,6 +80,8 @@ def of_the_server(server: EmbeddedTriton) -> Iterator[str]:
     with TritonClient(server.url) as client:
         yield told(lambda: client.infer("nobody", DATA))
     yield told(client.server_live)
+    with TritonClient(server.url, max_response_size=10) as client:
+        yield told(lambda: client.infer("identity", DATA))
     with TritonClient(server.url.replace("http:", "https:")) as client:
         yield told(client.server_live)
 

@@ -19,6 +19,7 @@ KEYS = [
     "timeout",
     "auth-token",
     "custom-headers",
+    "max-response-size",
     "connection-pool-max-idle",
     "connection-pool-keep-alive",
     "connection-pool-max-total",

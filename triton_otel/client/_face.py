@@ -18,6 +18,7 @@ from triton_otel.kserve.response import error_message, parse_infer, parse_json
 from triton_otel.kserve.result import InferResult
 from triton_otel.options import check_header, parse_duration
 from triton_otel.wire.encoder import BadRequest, encode_head, extend_head
+from triton_otel.wire.limits import EXTENSION as MAX_RESPONSE_SIZE
 from triton_otel.wire.message import WireRequest
 
 if TYPE_CHECKING:
@@ -112,6 +113,8 @@ class Face:
             "timeout": {"connect": config.pool.connection_timeout},
             "idempotent": True,
         }
+        if config.max_response_size is not None:
+            self._extensions[MAX_RESPONSE_SIZE] = config.max_response_size
         if config.tls.server_name is not None:
             self._extensions["sni_hostname"] = config.tls.server_name
 

@@ -10,6 +10,7 @@ from triton_otel.errors import (
     ClientClosed,
     ConnectError,
     ConnectTimeout,
+    DecodeError,
     PoolFull,
     PoolTimeout,
     ProtocolError,
@@ -20,6 +21,7 @@ from triton_otel.errors import (
 )
 from triton_otel.pool.failures import classify
 from triton_otel.pool.waiting import PoolClosed, QueueFull
+from triton_otel.wire.limits import ResponseTooLarge
 
 if TYPE_CHECKING:
     from triton_otel.options import Endpoint
@@ -67,6 +69,8 @@ def _describe(error: Exception, attempt: Attempt) -> tuple[type[TransportError],
     if isinstance(error, httpcore.ReadTimeout):
         where = "no answer came" if attempt.first_byte is None else "the answer did not end"
         return RequestTimeout, f"{where}, given up {after}"
+    if isinstance(error, ResponseTooLarge):
+        return DecodeError, _text(error)
     if isinstance(error, (httpcore.ConnectError, httpcore.ProxyError)):
         return ConnectError, f"cannot connect: {_text(error)}"
     if isinstance(error, (httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError)):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from triton_otel.kserve.request import Output
     from triton_otel.kserve.result import InferResult
-    from triton_otel.options import ConnectionPoolConfig, Duration
+    from triton_otel.options import ConnectionPoolConfig, Duration, Size
     from triton_otel.pool.stats import PoolStats
 
 __all__ = ["TritonClient"]
@@ -54,6 +54,8 @@ class TritonClient:
         model_version: Its version; ``None`` or ``"latest"`` lets the server choose.
         headers: Headers that every request carries.
         auth_token: Sent as ``Authorization: Bearer …``.
+        max_response_size: Limit of an answer's body, a number of bytes or text such as ``"64 MB"``; a longer one is a
+            :class:`DecodeError`.  Default unset: no limit.
         tls_ca_file: PEM file of the authorities to trust.
         tls_cert_file: PEM file of the client's certificate.
         tls_key_file: PEM file of its key.
@@ -86,6 +88,7 @@ class TritonClient:
         model_version: str | int | None = None,
         headers: Mapping[str, str] | str | None = None,
         auth_token: str | None = None,
+        max_response_size: Size | None = None,
         tls_ca_file: str | os.PathLike[str] | None = None,
         tls_cert_file: str | os.PathLike[str] | None = None,
         tls_key_file: str | os.PathLike[str] | None = None,
@@ -109,6 +112,7 @@ class TritonClient:
             model_version=model_version,
             headers=headers,
             auth_token=auth_token,
+            max_response_size=max_response_size,
             tls_ca_file=tls_ca_file,
             tls_cert_file=tls_cert_file,
             tls_key_file=tls_key_file,

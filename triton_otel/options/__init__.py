@@ -6,6 +6,7 @@ from triton_otel.options.config import ClientConfig, ConnectionPoolConfig, Endpo
 from triton_otel.options.durations import Duration, parse_duration
 from triton_otel.options.headers import check_header
 from triton_otel.options.secrets import Secret
+from triton_otel.options.sizes import Size
 from triton_otel.options.table import OPTIONS, by_key, nearest_key
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Duration",
     "Endpoint",
     "Secret",
+    "Size",
     "TelemetryConfig",
     "TlsConfig",
     "by_key",

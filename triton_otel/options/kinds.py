@@ -11,6 +11,7 @@ from triton_otel.options.endpoint import Endpoint
 from triton_otel.options.headers import parse_headers
 from triton_otel.options.option import Kind
 from triton_otel.options.secrets import Secret, read_secret
+from triton_otel.options.sizes import parse_size
 from triton_otel.options.values import read_bool, read_choice, read_int, read_path, read_text, read_version, show
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "HEADERS",
     "PASSWORD",
     "PATH",
+    "SIZE",
     "TEXT",
     "TOKEN",
     "VERSION",
@@ -73,6 +75,10 @@ def _token(value: object, place: str) -> Secret:
     return read_secret(value, place, ascii_only=True)
 
 
+def _size(value: object, place: str) -> int:
+    return parse_size(value, name=place)
+
+
 def _password(value: object, place: str) -> Secret:
     return read_secret(value, place, ascii_only=False)
 
@@ -80,6 +86,7 @@ def _password(value: object, place: str) -> Secret:
 BOOLEAN = Kind("boolean", "`true` or `false`", read_bool)
 TEXT = Kind("text", "not empty, printable, no blanks around it", read_text)
 PATH = Kind("path", "path of a file", read_path)
+SIZE = Kind("size", "at least 1 byte", _size)
 VERSION = Kind("text", "`latest` or a whole number", read_version)
 ENDPOINT = Kind("address", "`host:port`, or an `http`/`https` URL without credentials, query and fragment", _endpoint)
 HEADERS = Kind(

@@ -28,6 +28,8 @@ variable counts as not set, and so does a value of `None`.
 - **duration**: a number of seconds, a `timedelta`, or text with a unit: `5 min`, `30 s`, `300000 ms`, `1 h`, `1 d`,
   `100 us`, or ISO-8601: `PT5M`, `PT0.5S`. Text without a unit is refused: Flink would read milliseconds, others
   seconds.
+- **size**: a whole number of bytes, or text with a unit: `64 MB`, `500 kB`, `2 GiB` (`kB`, `MB`, `GB`, `TB` of 1000,
+  `KiB`, `MiB`, `GiB`, `TiB` of 1024), `1048576`.
 - **integer**, **boolean**: the value itself or its text (`30`, `true`, `false`).
 - Defaults give way to what is set: with `timeout` 4 s, `connection-timeout` is 2 s; with `connection-pool-max-total` 5,
   `connection-pool-max-idle` is 5. Values that were set never change: where they contradict each other the client is not

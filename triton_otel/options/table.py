@@ -11,6 +11,7 @@ from triton_otel.options.kinds import (
     HEADERS,
     PASSWORD,
     PATH,
+    SIZE,
     TEXT,
     TOKEN,
     VERSION,
@@ -139,6 +140,14 @@ OPTIONS: tuple[Option, ...] = (
         secret=True,
         text="Headers that every request carries. In the text form a comma ends a header, so a value with a comma "
         "needs a mapping. Values are never shown.",
+    ),
+    Option(
+        key="max-response-size",
+        field="max_response_size",
+        kind=SIZE,
+        section="advanced",
+        text="Most bytes that an answer's body may have. A longer one is a `DecodeError`, before a byte of it is read "
+        "where its length is announced, and its connection is closed. Unset means no limit.",
     ),
     Option(
         key="pool-name",

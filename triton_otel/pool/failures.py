@@ -7,6 +7,8 @@ import ssl
 
 import httpcore
 
+from triton_otel.wire.limits import ResponseTooLarge
+
 __all__ = ["classify", "close_reason", "peer_hung_up"]
 
 _BY_TYPE: dict[type[BaseException], str] = {
@@ -17,6 +19,7 @@ _BY_TYPE: dict[type[BaseException], str] = {
     httpcore.ProxyError: "proxy_error",
     httpcore.LocalProtocolError: "protocol_error",
     httpcore.UnsupportedProtocol: "protocol_error",
+    ResponseTooLarge: "decode_error",
 }
 
 # The most telling first: a TLS failure is an OSError too.

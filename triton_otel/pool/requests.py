@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import httpcore
 
 from triton_otel.wire.connection import HTTPConnection
+from triton_otel.wire.limits import EXTENSION, check_response, counted
 from triton_otel.wire.message import WireRequest
 
 if TYPE_CHECKING:
@@ -47,7 +49,26 @@ def talk(connection: httpcore.ConnectionInterface, request: httpcore.Request, wh
     """
     if whole and type(connection) is HTTPConnection:
         return connection.exchange(request)
-    return connection.handle_request(request)
+    response = connection.handle_request(request)
+    if type(connection) is not HTTPConnection and EXTENSION in request.extensions:
+        check_response(request, response)
+        response.stream = _CountedStream(response.stream, request.extensions[EXTENSION])
+    return response
+
+
+class _CountedStream:
+    """The body of a response of httpcore's own connections, which know of no limit."""
+
+    def __init__(self, inner: Any, limit: int | None) -> None:
+        self._inner = inner
+        self._limit = limit
+
+    def __iter__(self) -> Iterator[bytes]:
+        return counted(self._inner, self._limit)
+
+    def close(self) -> None:
+        if hasattr(self._inner, "close"):
+            self._inner.close()
 
 
 def handshakes(proxy: httpcore.Proxy | None, scheme: bytes) -> int | None:

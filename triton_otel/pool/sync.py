@@ -20,6 +20,7 @@ from triton_otel.pool.shell import PoolShell, limits
 from triton_otel.pool.slot import CLOSED, OPENING, Key, Slot
 from triton_otel.pool.waiting import PoolClosed, ThreadWaiter
 from triton_otel.wire.connection import HTTPConnection
+from triton_otel.wire.limits import bounded
 from triton_otel.wire.phases import Attempt
 from triton_otel.wire.stream import Link, WatchedBackend, opening
 
@@ -44,6 +45,9 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
         max_lifetime: Seconds that a connection may live, shortened by up to 2.5 % at random; ``None`` for ever.
         max_queued: Limit of requests that wait for a connection; one more gets :class:`QueueFull`.  ``None`` for none.
         reuse: ``False`` closes every connection after its first request.
+        max_response_size: Limit in bytes of an answer's body as it comes over the wire, whichever way it is read; a
+            request's extension of the same name comes first.  A longer one is a :class:`ResponseTooLarge`, before a
+            byte of it is read where its length is announced, and its connection is closed.  ``None`` for none.
     """
 
     _leases_of = ThreadLeases
@@ -66,6 +70,7 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
         max_lifetime: float | None = None,
         max_queued: int | None = None,
         reuse: bool = True,
+        max_response_size: int | None = None,
     ) -> None:
         super().__init__(
             ssl_context=ssl_context,
@@ -81,6 +86,7 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
             network_backend=WatchedBackend(httpcore.SyncBackend() if network_backend is None else network_backend),
             socket_options=socket_options,
         )
+        self._max_response_size = max_response_size
         self._begin(
             {
                 **limits(max_connections, max_keepalive_connections, keepalive_expiry),
@@ -174,6 +180,7 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
         self, request: httpcore.Request, attempt: Attempt, queue_timeout: float | None, *, whole: bool = False
     ) -> tuple[Slot, Any]:
         key = key_of(request)
+        request = bounded(request, self._max_response_size)
         if not self._reuse:
             request = closing(request)
         slot = self._lease(key, attempt, queue_timeout)

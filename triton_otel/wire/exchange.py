@@ -9,6 +9,7 @@ import httpcore
 
 from triton_otel.wire.buffers import MAX_AHEAD, BodyBuffer, aligned_copy
 from triton_otel.wire.http11 import CUT_SHORT, HTTP11, LOGGER
+from triton_otel.wire.limits import EXTENSION, check_length
 from triton_otel.wire.message import head_of, parts_of
 from triton_otel.wire.transport import SocketTransport
 
@@ -61,6 +62,9 @@ class ExchangeConnection(HTTP11):
             answer = self.receive_head(False, timeout)
             length = answer.body_length(request.method)
             body: bytes | memoryview
+            limit = extensions.get(EXTENSION)
+            if limit is not None:
+                check_length(length, limit)
             if length is not None:
                 body = self._body(length, answer.json_length, timeout)
                 self.received = answer.keeps and not head.closes

@@ -20,6 +20,7 @@ from httpcore._trace import Trace
 from triton_otel import _clock
 from triton_otel.wire.chunks import ChunkDecoder
 from triton_otel.wire.encoder import BadRequest, BodyCount, RequestHead
+from triton_otel.wire.limits import EXTENSION, check_length, counted
 from triton_otel.wire.message import head_of
 from triton_otel.wire.parser import MAX_HEAD, BadResponse, ResponseHead, find_end, parse_head
 from triton_otel.wire.transport import transport_for
@@ -142,6 +143,9 @@ class HTTP11(httpcore.ConnectionInterface):
         answer: ResponseHead,
         headers: list[tuple[bytes, bytes]],
     ) -> httpcore.Response:
+        limit = request.extensions.get(EXTENSION)
+        if limit is not None:
+            check_length(answer.body_length(request.method), limit)
         stream: httpcore.NetworkStream = self._network_stream
         switched = answer.status == 101 or (request.method == b"CONNECT" and answer.status < 300)
         if switched:
@@ -234,11 +238,10 @@ class HTTP11(httpcore.ConnectionInterface):
         length = answer.body_length(request.method)
         if length is not None:
             yield from self._counted(length, timeout)
-        elif answer.chunked:
-            yield from self._chunked(timeout)
         else:
-            yield from self._until_end(timeout)
-            self.ended = True
+            pieces = self._chunked(timeout) if answer.chunked else self._until_end(timeout)
+            yield from counted(pieces, request.extensions.get(EXTENSION))
+            self.ended = not answer.chunked
         self.received = keeps
 
     def _counted(self, length: int, timeout: float | None) -> Iterator[bytes]:
