@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from opentelemetry import propagate, trace
+from opentelemetry import baggage, propagate, trace
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
+from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState, set_span_in_context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from triton_otel.telemetry.propagation import inject
 
@@ -195,3 +198,58 @@ print(headers)
     assert "WARNING triton_otel.telemetry OTEL_PROPAGATORS" in printed
     assert f"[(b'traceparent', b'00-{1:032x}-{2:016x}-01')]" in printed
     assert trace.INVALID_TRACE_ID == 0
+
+
+BOTH = [TraceContextTextMapPropagator(), W3CBaggagePropagator()]
+
+
+@pytest.mark.parametrize(
+    "propagators", [BOTH, BOTH[::-1], BOTH[:1], BOTH[1:], [], [*BOTH, Scripted(("x-more", "1"))]], ids=len
+)
+@pytest.mark.parametrize(
+    "span",
+    [
+        remote(),
+        remote(sampled=False),
+        remote(state=TraceState([("a", "1"), ("b", "2")])),
+        trace.INVALID_SPAN,
+        NonRecordingSpan(SpanContext(0xABC, 0, is_remote=True)),
+        None,
+    ],
+)
+@pytest.mark.parametrize("entries", [{}, {"user.id": "7"}])
+def test_the_same_headers_as_of_the_propagators_themselves(monkeypatch, propagators, span, entries):
+    composite = CompositePropagator(propagators)
+    monkeypatch.setattr(propagate, "_HTTP_TEXT_FORMAT", composite)
+    context = Context() if span is None else set_span_in_context(span, Context())
+    for name, value in entries.items():
+        context = baggage.set_baggage(name, value, context)
+    wanted = {}
+    composite.inject(wanted, context=context)
+    headers = []
+    inject(context, headers, "always")
+    assert {name.decode(): value.decode() for name, value in headers} == wanted
+    assert len(headers) == len(wanted)
+
+
+def test_a_propagator_that_is_set_later_is_used_from_then_on(propagator):
+    context = set_span_in_context(remote(), Context())
+    headers = []
+    inject(context, headers, "always")
+    assert [name for name, _ in headers] == [b"traceparent"]
+    propagator(("b3", "1"))
+    headers = []
+    inject(context, headers, "always")
+    assert headers == [(b"b3", b"1")]
+
+
+def test_a_derived_propagator_is_asked_itself(monkeypatch):
+    class Upper(TraceContextTextMapPropagator):
+        def inject(self, carrier, context=None, setter=None):
+            super().inject(carrier, context, setter)
+            setter.set(carrier, "x-upper", "1")
+
+    monkeypatch.setattr(propagate, "_HTTP_TEXT_FORMAT", CompositePropagator([Upper()]))
+    headers = []
+    inject(set_span_in_context(remote(), Context()), headers, "always")
+    assert [name for name, _ in headers] == [b"traceparent", b"x-upper"]

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from opentelemetry import trace
 from opentelemetry.context import get_current
-from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
+from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode, set_span_in_context
 
 from triton_otel import _clock
 from triton_otel.telemetry import names
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Call", "RequestTelemetry", "RouteLike", "redact"]
 
 _MAX_ROUTES = 1024
+_MAX_OUTCOMES = 64
 _MAX_DESCRIPTION = 1000
 
 
@@ -62,12 +63,30 @@ class RouteLike(Protocol):
 class _Known:
     """What is the same for every request of a route."""
 
-    __slots__ = ("name", "series", "start")
+    __slots__ = ("_by_outcome", "_series", "name", "start")
 
     def __init__(self, name: str, start: Attributes, series: Attributes) -> None:
         self.name = name
         self.start = start
-        self.series = series
+        self._series = series
+        self._by_outcome: dict[tuple[int | None, str | None, str | None], Attributes] = {}
+
+    def series(self, status: int | None, error_type: str | None, http_version: str | None) -> Attributes:
+        """Return the attributes of the duration of a request that ended so; not to be changed."""
+        outcome = (status, error_type, http_version)
+        series = self._by_outcome.get(outcome)
+        if series is None:
+            series = self._series.copy()
+            if status is not None:
+                series[names.HTTP_RESPONSE_STATUS_CODE] = status
+            if error_type is not None:
+                series[names.ERROR_TYPE] = error_type
+            if http_version is not None:
+                series[names.NETWORK_PROTOCOL_VERSION] = http_version
+            # There are few outcomes, but what a server may answer is not ours to bound.
+            if len(self._by_outcome) < _MAX_OUTCOMES:
+                self._by_outcome[outcome] = series
+        return series
 
 
 class Call:
@@ -133,10 +152,10 @@ class RequestTelemetry:
             What :meth:`end` needs; the same thread or task need not call it.
         """
         context = get_current()
-        if suppressed(context):
+        if context and suppressed(context):
             return Call(None, context, 0, None)
         known = self._known.get((route.method, route.path)) or self._learn(route)
-        start_ns = time.time_ns() - round((_clock.now() - started) * 1e9)
+        start_ns = time.time_ns() - int((_clock.now() - started) * 1e9)
         span = None
         if self._start_span is not None:
             attributes = known.start
@@ -144,7 +163,11 @@ class RequestTelemetry:
                 attributes = {**attributes, names.REQUEST_ID: request_id}
             try:
                 span = self._start_span(known.name, context, SpanKind.CLIENT, attributes, None, start_ns)
-                context = set_span_in_context(span, context)
+                # What the API gives out where there is neither an SDK nor a caller's span: it would change nothing.
+                if span is INVALID_SPAN:
+                    span = None
+                else:
+                    context = set_span_in_context(span, context)
             except Exception:  # noqa: BLE001 - telemetry never raises into a request
                 note("a span could not be started")
         inject(context, headers, self._propagation)
@@ -178,19 +201,13 @@ class RequestTelemetry:
         try:
             if cancelled or (expected and status is not None and 400 <= status < 500):
                 error_type = error = None
-            elif error_type is None:
+            elif error_type is None and (error is not None or status is None or status >= 400):
                 error_type = _error_type(status, error)
             duration_ns = max(0, round((attempt.ended - attempt.started) * 1e9))
             if call.span is not None:
                 self._end_span(call.span, call.start_ns + duration_ns, attempt, status, error_type, error)
             if self._record is not None:
-                series = known.series.copy()
-                if status is not None:
-                    series[names.HTTP_RESPONSE_STATUS_CODE] = status
-                if error_type is not None:
-                    series[names.ERROR_TYPE] = error_type
-                if attempt.http_version is not None:
-                    series[names.NETWORK_PROTOCOL_VERSION] = attempt.http_version
+                series = known.series(status, error_type, attempt.http_version)
                 self._record(duration_ns / 1e9, series, call.context)
         except Exception:  # noqa: BLE001 - telemetry never raises into a request
             note("a request could not be reported")
@@ -257,20 +274,27 @@ def _learned(pool_name: str, attempt: Attempt, status: int | None, error_type: s
         learned[names.NETWORK_PROTOCOL_VERSION] = attempt.http_version
     if attempt.peer is not None:
         learned[names.NETWORK_PEER_ADDRESS], learned[names.NETWORK_PEER_PORT] = attempt.peer
-    for key, value in (
-        (names.CONNECTION_REUSED, attempt.reused),
-        (names.CONNECTION_ID, attempt.connection_id),
-        (names.CONNECTION_REQUESTS, attempt.requests),
-        (names.CONNECTION_AGE, attempt.age),
-        (names.PHASE_BLOCKED, attempt.blocked),
-        (names.PHASE_CONNECT, attempt.connect),
-        (names.PHASE_TLS, attempt.tls),
-        (names.PHASE_SEND, attempt.send),
-        (names.PHASE_WAIT, attempt.wait),
-        (names.PHASE_RECEIVE, attempt.receive),
-    ):
-        if value is not None:
-            learned[key] = value
+    # One after the other and not in a loop, which would take twice the time.
+    if (reused := attempt.reused) is not None:
+        learned[names.CONNECTION_REUSED] = reused
+    if (number := attempt.connection_id) is not None:
+        learned[names.CONNECTION_ID] = number
+    if (number := attempt.requests) is not None:
+        learned[names.CONNECTION_REQUESTS] = number
+    if (seconds := attempt.age) is not None:
+        learned[names.CONNECTION_AGE] = seconds
+    if (seconds := attempt.blocked) is not None:
+        learned[names.PHASE_BLOCKED] = seconds
+    if (seconds := attempt.connect) is not None:
+        learned[names.PHASE_CONNECT] = seconds
+    if (seconds := attempt.tls) is not None:
+        learned[names.PHASE_TLS] = seconds
+    if (seconds := attempt.send) is not None:
+        learned[names.PHASE_SEND] = seconds
+    if (seconds := attempt.wait) is not None:
+        learned[names.PHASE_WAIT] = seconds
+    if (seconds := attempt.receive) is not None:
+        learned[names.PHASE_RECEIVE] = seconds
     return learned
 
 
