@@ -15,6 +15,7 @@ from support.raw_server import Peer, RawServer
 
 from triton_otel import _clock
 from triton_otel.pool import ConnectionPool
+from triton_otel.wire.message import RequestPlan
 from triton_otel.wire.phases import Attempt
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -38,7 +39,15 @@ def whole(pool: ConnectionPool, request: httpcore.Request) -> tuple[int, bytes]:
     return status, bytes(body)
 
 
-@pytest.fixture(params=[streamed, whole], ids=["streamed", "whole"])
+def planned(pool: ConnectionPool, request: httpcore.Request) -> tuple[int, bytes]:
+    """The way of the client's inferences."""
+    method = b"POST" if request.method == b"GET" else request.method
+    origin = request.url.origin
+    plan = RequestPlan(method, request.url, request.headers, b"", {}, (origin.scheme, origin.host, origin.port))
+    return whole(pool, plan.request([], []))
+
+
+@pytest.fixture(params=[streamed, whole, planned], ids=["streamed", "whole", "planned"])
 def ask(request: pytest.FixtureRequest) -> Ask:
     way: Ask = request.param
     return way

@@ -13,13 +13,13 @@ import httpcore
 from triton_otel.errors import ConfigError, ServerError
 from triton_otel.kserve import routes
 from triton_otel.kserve.binary import header_length_of
-from triton_otel.kserve.request import Output, build_infer
+from triton_otel.kserve.request import Output, build_infer, plain_parts
 from triton_otel.kserve.response import error_message, parse_infer, parse_json
 from triton_otel.kserve.result import InferResult
 from triton_otel.options import check_header, parse_duration
 from triton_otel.wire.encoder import BadRequest, encode_head, extend_head
 from triton_otel.wire.limits import EXTENSION as MAX_RESPONSE_SIZE
-from triton_otel.wire.message import WireRequest
+from triton_otel.wire.message import RequestPlan, WireRequest
 
 if TYPE_CHECKING:
     from triton_otel.kserve.routes import Route
@@ -31,17 +31,26 @@ __all__ = ["Answer", "Face", "Prepared"]
 _HEADER_LENGTH = b"inference-header-content-length"
 _TRACE_HEADERS = frozenset({"traceparent", "tracestate"})
 
-# Triton's own request time-out is an unsigned number of microseconds.
 _MAX_ROUTES = 1024
+_MAX_PLANS = 1024
+
+# Triton's own request time-out is an unsigned number of microseconds.
 _MAX_SERVER_TIMEOUT = 2**63 - 1
 
 Headers = list[tuple[bytes, bytes]]
 
+_VERSIONS = frozenset({str, int})
+_LISTS = frozenset({list, tuple})
+_OUTPUTS = frozenset({str, Output})
+
 
 class Prepared:
-    """A request that can be sent.  ``headers`` is a list of its own: the trace context is added to it."""
+    """A request that can be sent.  ``headers`` is a list of its own: the trace context is added to it.
 
-    __slots__ = ("buffers", "content_length", "expected", "headers", "request_id", "route")
+    With a ``plan``, ``headers`` and ``buffers`` are only those that the plan does not have.
+    """
+
+    __slots__ = ("buffers", "expected", "headers", "plan", "request_id", "route")
 
     def __init__(
         self,
@@ -51,14 +60,14 @@ class Prepared:
         *,
         request_id: str | None = None,
         expected: list[str] | None = None,
-        content_length: int = 0,
+        plan: RequestPlan | None = None,
     ) -> None:
+        self.plan = plan
         self.route = route
         self.headers = headers
         self.buffers = buffers
         self.request_id = request_id
         self.expected = expected
-        self.content_length = content_length
 
 
 class _Known:
@@ -72,6 +81,17 @@ class _Known:
         self.head = encode_head(method, url.target, headers)
         origin = url.origin
         self.key = (origin.scheme, origin.host, origin.port)
+
+
+class _Plan:
+    """What an inference shares with every other one of the same model whose inputs are of the same kind."""
+
+    __slots__ = ("expected", "request", "route")
+
+    def __init__(self, route: Route, request: RequestPlan, expected: list[str] | None) -> None:
+        self.route = route
+        self.request = request
+        self.expected = expected
 
 
 class Answer:
@@ -97,7 +117,7 @@ class Face:
     def __init__(self, config: ClientConfig, user_agent: str) -> None:
         self._model_name = config.model_name
         self._model_version = config.model_version
-        self._timeout = config.timeout
+        self.default_timeout = config.timeout
         self._propagates = config.telemetry.propagation != "off"
         endpoint = config.endpoint
         self._base_path = endpoint.base_path.encode("ascii")
@@ -108,6 +128,8 @@ class Face:
         self._check_trace(dict(config.headers), "custom-headers")
         self._headers = _merged(_encoded(headers), config.headers)
         self._known: dict[tuple[str, str], _Known] = {}
+        self._plans: dict[tuple[object, ...], _Plan] = {}
+        self._heard: tuple[Headers, int | None] = ([], None)
         # Each of the client's calls may be repeated: it reads, or it is an inference outside of a sequence.
         self._extensions: dict[str, Any] = {
             "timeout": {"connect": config.pool.connection_timeout},
@@ -124,7 +146,7 @@ class Face:
         Raises:
             ConfigError: The time-out is no duration.
         """
-        return self._timeout if timeout is None else parse_duration(timeout, name="timeout")
+        return self.default_timeout if timeout is None else parse_duration(timeout, name="timeout")
 
     def probe(self, route: Route, headers: Mapping[str, str] | None) -> Prepared:
         """Return a request without a body."""
@@ -166,6 +188,76 @@ class Face:
         Raises:
             ConfigError: An argument is wrong; the text names it.
         """
+        if binary is True and request_id is None and parameters is None and server_timeout is None and headers is None:
+            if inputs is None and type(model) is dict:
+                model, inputs = None, model
+            prepared = self._planned(model, inputs, version, outputs)
+            if prepared is not None:
+                return prepared
+        return self._built(
+            model,
+            inputs,
+            version=version,
+            outputs=outputs,
+            request_id=request_id,
+            parameters=parameters,
+            server_timeout=server_timeout,
+            headers=headers,
+            binary=binary,
+        )
+
+    def _planned(
+        self,
+        model: str | Mapping[str, Any] | None,
+        inputs: Mapping[str, Any] | None,
+        version: str | int | None,
+        outputs: Sequence[str | Output] | None,
+    ) -> Prepared | None:
+        """Return a request by its plan, made at the first request of its kind; ``None`` for one that has no plan."""
+        # Types are compared, not instances: what is equal without being the same, as 1 and True, must not share a plan.
+        if (model is not None and type(model) is not str) or (version is not None and type(version) not in _VERSIONS):
+            return None
+        key: list[object] = [model, version]
+        if outputs is None:
+            key.append(None)
+        elif type(outputs) in _LISTS and all(type(output) in _OUTPUTS for output in outputs):
+            key.append(tuple(outputs))
+        else:
+            return None
+        parts = plain_parts(inputs, key)
+        if parts is None:
+            return None
+        whole = tuple(key)
+        plan = self._plans.get(whole)
+        if plan is None:
+            built = self._built(model, inputs, version=version, outputs=outputs)
+            known = self._known.get((built.route.method, built.route.path)) or self._learn(built.route)
+            try:
+                request = RequestPlan(
+                    known.method, known.url, built.headers, bytes(built.buffers[0]), self._extensions, known.key
+                )
+            except httpcore.LocalProtocolError:
+                # Told where a request of its own is told that.
+                return built
+            # The names and shapes come from the caller: without a limit the memory would be his to fill.
+            if len(self._plans) >= _MAX_PLANS:
+                self._plans = {}
+            plan = self._plans[whole] = _Plan(built.route, request, built.expected)
+        return Prepared(plan.route, [], parts, expected=plan.expected, plan=plan.request)
+
+    def _built(
+        self,
+        model: str | Mapping[str, Any] | None,
+        inputs: Mapping[str, Any] | None,
+        *,
+        version: str | int | None,
+        outputs: Sequence[str | Output] | None,
+        request_id: str | None = None,
+        parameters: Mapping[str, str | int | float | bool] | None = None,
+        server_timeout: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        binary: bool = True,
+    ) -> Prepared:
         if isinstance(model, Mapping):
             if inputs is not None:
                 raise ConfigError("model: a mapping is the inputs, but inputs is given as well; pass the model's name")
@@ -188,29 +280,29 @@ class Face:
             merged.append((b"Inference-Header-Content-Length", b"%d" % body.header_length))
         merged.append((b"Content-Length", b"%d" % body.content_length))
         expected = [output.name if isinstance(output, Output) else output for output in outputs or ()]
-        return Prepared(
-            route,
-            merged,
-            [body.head, *body.buffers],
-            request_id=request_id,
-            expected=expected or None,
-            content_length=body.content_length,
-        )
+        return Prepared(route, merged, [body.head, *body.buffers], request_id=request_id, expected=expected or None)
 
     def request(self, prepared: Prepared) -> httpcore.Request:
         """Return httpcore's request for it."""
+        plan, headers, buffers = prepared.plan, prepared.headers, prepared.buffers
+        if plan is not None:
+            if not headers or plan.names.isdisjoint([name.lower() for name, _ in headers]):
+                return plan.request(headers, buffers)
+            # A propagator of the application's has written a header that the client or its user writes as well.
+            replaced = {name.lower() for name, _ in headers}
+            headers = [header for header in plan.headers if header[0].lower() not in replaced] + headers
+            buffers = [plan.part, *buffers]
         route = prepared.route
         known = self._known.get((route.method, route.path)) or self._learn(route)
-        headers = prepared.headers
         own = len(self._headers)
         try:
             if headers[:own] == self._headers:
-                head = extend_head(known.head, headers[own:], prepared.content_length)
+                head = extend_head(known.head, headers[own:], sum(map(len, buffers)))
             else:
                 head = encode_head(known.method, known.url.target, headers)
         except BadRequest as error:
             raise httpcore.LocalProtocolError(str(error)) from error
-        return WireRequest(known.method, known.url, headers, prepared.buffers, self._extensions, head, known.key)
+        return WireRequest(known.method, known.url, headers, buffers, self._extensions, head, known.key)
 
     def _learn(self, route: Route) -> _Known:
         scheme, host, port = self._url_parts
@@ -242,13 +334,18 @@ class Face:
             ServerError: The server refused or failed.
             DecodeError: The answer does not fit itself.
         """
-        self.check_status(answer)
-        length = None
-        for name, value in answer.headers:
-            if name.lower() == _HEADER_LENGTH:
-                length = header_length_of(value)
+        if answer.status != 200:
+            self.check_status(answer)
+        headers, length = self._heard
+        if answer.headers is not headers:
+            # Equal answers share their headers, see RequestPlan.
+            length = None
+            for name, value in answer.headers:
+                if name.lower() == _HEADER_LENGTH:
+                    length = header_length_of(value)
+            self._heard = (answer.headers, length)
         parsed = parse_infer(answer.body, length, prepared.expected)
-        return InferResult(parsed, answer.attempt.timing(), answer.attempt.connection())
+        return InferResult(parsed, attempt=answer.attempt)
 
     def read_json(self, _prepared: Prepared, answer: Answer) -> dict[str, Any]:
         """Return an answer that is a JSON object."""

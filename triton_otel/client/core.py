@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import threading
 from typing import TYPE_CHECKING
 
 import httpcore
@@ -46,7 +45,7 @@ class ClientCore:
         assert pool.reuse is not None
         self.name = name
         self.instruments = instruments
-        self._closed = threading.Event()
+        self._closed = False
         self.pool = ConnectionPool(
             max_connections=pool.max_total,
             max_keepalive_connections=pool.max_idle,
@@ -93,17 +92,17 @@ class ClientCore:
         Raises:
             PoolClosed: The core was closed, before or meanwhile.
         """
-        if self._closed.is_set():
-            raise PoolClosed("the connection pool was closed")
         try:
+            if self._closed:
+                raise PoolClosed("the connection pool was closed")
             return self.pool.exchange(request, attempt, queue_timeout)
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-            if self._closed.is_set() and not isinstance(error, PoolClosed):
+            if self._closed and not isinstance(error, PoolClosed):
                 # Breaking a connection off shows as whatever its thread was doing: a reset, a half answer.
                 raise PoolClosed("the connection pool was closed") from error
             raise
         finally:
-            if self._closed.is_set():
+            if self._closed:
                 # The pool itself can be used again after its close(), and this request may have come just then.
                 self.pool.close()
 
@@ -113,7 +112,7 @@ class ClientCore:
 
     def close(self) -> None:
         """End the series and the log line, and close the sockets."""
-        self._closed.set()
+        self._closed = True
         if self.instruments is not None:
             self.instruments.discard(self.pool)
         if self._stats_log is not None:

@@ -337,7 +337,8 @@ class TritonClient:
         expected: bool = False,
     ) -> T:
         """Send a request, read its answer, and tell telemetry of it either way."""
-        seconds = self._face.timeout(timeout)
+        face = self._face
+        seconds = face.default_timeout if timeout is None else face.timeout(timeout)
         if self._lease is None:
             raise ClientClosed(f"the client of {self._endpoint} is closed")
         core = self._core
@@ -348,7 +349,7 @@ class TritonClient:
         )
         status = None
         try:
-            status, headers, body = core.exchange(self._face.request(prepared), attempt, self._queue_timeout)
+            status, headers, body = core.exchange(face.request(prepared), attempt, self._queue_timeout)
             result = read(prepared, Answer(status, headers, body, attempt))
         except TritonError as error:
             locate(error, self._endpoint, core.stats())

@@ -5,6 +5,7 @@ Source: Open Inference Protocol v2, *Tensor Data Types*, with Triton's ``BF16``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from triton_otel.errors import ConfigError
 
-__all__ = ["DATATYPES", "NUMERIC", "bfloat16", "datatype_of", "is_floating", "numpy_dtype"]
+__all__ = ["DATATYPES", "NUMERIC", "bfloat16", "datatype_of", "is_floating", "is_plain", "numpy_dtype"]
 
 NUMERIC: dict[str, np.dtype[Any]] = {
     "BOOL": np.dtype(np.bool_),
@@ -55,6 +56,10 @@ def bfloat16() -> np.dtype[Any] | None:
 def is_floating(datatype: str) -> bool:
     """Tell whether the elements of a datatype are floats, which may be NaN or infinite."""
     return datatype in _FLOATING
+
+
+is_plain: Callable[[object], bool] = _BY_DTYPE.__contains__
+"""Tells whether arrays of a dtype are sent as they lie in memory: numbers, little-endian."""
 
 
 def datatype_of(dtype: np.dtype[Any]) -> str:

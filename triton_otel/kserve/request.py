@@ -12,16 +12,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import orjson
 
 from triton_otel.errors import ConfigError
-from triton_otel.kserve.dtypes import DATATYPES, is_floating
+from triton_otel.kserve.dtypes import DATATYPES, is_floating, is_plain
 from triton_otel.kserve.jsondata import write_data
 from triton_otel.kserve.names import check_name, check_text
 from triton_otel.kserve.tensor import encode
 from triton_otel.kserve.values import check_shape, reshape, to_tensor
 
-__all__ = ["InferBody", "Input", "Output", "build_infer"]
+__all__ = ["InferBody", "Input", "Output", "build_infer", "plain_parts"]
 
 # What JSON integers may be: Triton reads 64 bits, signed for parameters of a model and unsigned for some of its own.
 _MIN_INT = -(2**63)
@@ -159,6 +160,34 @@ def build_infer(
     for part in buffers:
         total += len(part)
     return InferBody(text, buffers, length if buffers else None, total)
+
+
+def plain_parts(inputs: object, key: list[object]) -> list[bytes | memoryview] | None:
+    """Return the bytes of inputs whose JSON follows from their names, dtypes and shapes, in their order.
+
+    That is so for arrays of numbers that go in binary as they lie in memory.  Two calls with the same ``key`` and the
+    same other arguments get the same ``head`` from :func:`build_infer`, and these are its buffers.
+
+    Parameters:
+        inputs: What the caller gave.
+        key: Gets the names, dtypes and shapes appended; of no meaning where ``None`` is returned.
+
+    Returns:
+        Views on the arrays, or ``None`` where an input is anything else, good or bad.
+    """
+    if type(inputs) is not dict:
+        return None
+    parts: list[bytes | memoryview] = []
+    for name, array in inputs.items():
+        if type(array) is not np.ndarray or type(name) is not str or not is_plain(array.dtype):
+            return None
+        try:
+            parts.append(array.data.cast("B"))
+        except (TypeError, ValueError):
+            # It has gaps, or no elements at all.
+            return None
+        key += (name, array.dtype, array.shape)
+    return parts
 
 
 def _describe(name: str, data: object, binary: bool) -> tuple[dict[str, Any], bytes | memoryview | None]:

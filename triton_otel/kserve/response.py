@@ -10,17 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import orjson
 
 from triton_otel.errors import DecodeError
 from triton_otel.kserve.binary import HEADER_LENGTH, BinaryCursor, split_body, take_size
-from triton_otel.kserve.dtypes import DATATYPES
+from triton_otel.kserve.dtypes import DATATYPES, NUMERIC
 from triton_otel.kserve.jsondata import read_data
 from triton_otel.kserve.tensor import Array, decode
 
 __all__ = ["ParsedInfer", "error_message", "parse_infer", "parse_json"]
 
 _DATATYPES = frozenset(DATATYPES)
+# A BOOL has to be looked at, see decode().
+_VIEWED = frozenset(NUMERIC) - {"BOOL"}
 
 # numpy has at most 64 dimensions, and Triton's sizes are signed 64-bit numbers.
 _MAX_DIMENSIONS = 64
@@ -31,7 +34,7 @@ _MAX_LAYOUT = 4096
 _MAX_LAYOUTS = 256
 
 
-@dataclass
+@dataclass(slots=True)
 class ParsedInfer:
     """What an answer to an inference says."""
 
@@ -62,11 +65,13 @@ def parse_infer(
     Raises:
         DecodeError: The answer is not what the protocol says, or does not fit itself.
     """
+    key = None
+    if header_length is not None and 0 <= header_length <= _MAX_LAYOUT:
+        key = bytes(memoryview(body)[:header_length])
+        layout = _layouts.get(key)
+        if layout is not None and len(key) == header_length:
+            return _read_layout(layout, body, header_length, expected)
     head, binary = split_body(body, header_length)
-    key = bytes(head) if header_length is not None and header_length <= _MAX_LAYOUT else None
-    layout = _layouts.get(key) if key is not None else None
-    if layout is not None:
-        return _read_layout(layout, binary, expected)
     answer = parse_json(head)
     cursor = BinaryCursor(binary)
     described = answer.get("outputs")
@@ -105,13 +110,23 @@ def parse_infer(
 class _Layout:
     """What the JSON of an answer says whose outputs are all binary."""
 
-    __slots__ = ("datatypes", "model_name", "model_version", "outputs")
+    __slots__ = ("datatypes", "model_name", "model_version", "numbers", "outputs", "size")
 
     def __init__(self, parsed: ParsedInfer, outputs: list[tuple[str, str, list[int], int]]) -> None:
         self.model_name = parsed.model_name
         self.model_version = parsed.model_version
         self.datatypes = parsed.datatypes.copy()
         self.outputs = outputs
+        self.size = sum(size for *_, size in outputs)
+        self.numbers: list[tuple[str, np.dtype[Any], tuple[int, ...], int]] | None = []
+        """Name, dtype, shape and place of each output, where all are views that need no look at their bytes."""
+        start = 0
+        for name, datatype, shape, size in outputs:
+            if datatype not in _VIEWED or not size:
+                self.numbers = None
+                return
+            self.numbers.append((name, NUMERIC[datatype], tuple(shape), start))
+            start += size
 
 
 # The same question gets an answer with the very same JSON, to the byte, unless there is an id in it.
@@ -130,9 +145,20 @@ def _remember(key: bytes, parsed: ParsedInfer, described: list[dict[str, Any]]) 
     _layouts[key] = _Layout(parsed, outputs)
 
 
-def _read_layout(layout: _Layout, binary: memoryview, expected: Sequence[str] | None) -> ParsedInfer:
-    """Read the tensors of an answer whose JSON was read before."""
+def _read_layout(
+    layout: _Layout, body: bytes | bytearray | memoryview, start: int, expected: Sequence[str] | None
+) -> ParsedInfer:
+    """Read the tensors of an answer whose JSON was read before, from ``start`` on."""
     outputs: dict[str, Array] = {}
+    if layout.numbers is not None and len(body) == start + layout.size:
+        # They were decoded once, so that dtype, shape and size fit each other.
+        for name, dtype, sizes, offset in layout.numbers:
+            array: Array = np.ndarray(sizes, dtype, body, start + offset)
+            outputs[name] = array if array.flags.aligned else array.copy()
+        if expected is not None:
+            _check_expected(expected, outputs)
+        return ParsedInfer(layout.model_name, layout.model_version, None, {}, outputs, layout.datatypes.copy())
+    _, binary = split_body(body, start)
     cursor = BinaryCursor(binary)
     for name, datatype, shape, size in layout.outputs:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from triton_otel.kserve.dtypes import datatype_of
 from triton_otel.kserve.tensor import Array
@@ -13,6 +13,18 @@ if TYPE_CHECKING:
     from triton_otel.wire.phases import ConnectionInfo, Timing
 
 __all__ = ["InferResult"]
+
+
+class Facts(Protocol):
+    """A request that is over, as far as a result tells of it."""
+
+    def timing(self) -> Timing:
+        """Return its phases."""
+        ...
+
+    def connection(self) -> ConnectionInfo:
+        """Return the connection that answered."""
+        ...
 
 
 class InferResult(Mapping[str, Array]):
@@ -25,14 +37,23 @@ class InferResult(Mapping[str, Array]):
         parsed: The answer.
         timing: Phases of the request in seconds.
         connection: The connection that answered.
+        attempt: In place of both: the request, which is over; they are read from it when somebody asks for them.
     """
 
-    __slots__ = ("_connection", "_parsed", "_timing")
+    __slots__ = ("_attempt", "_connection", "_parsed", "_timing")
 
-    def __init__(self, parsed: ParsedInfer, timing: Timing, connection: ConnectionInfo) -> None:
+    def __init__(
+        self,
+        parsed: ParsedInfer,
+        timing: Timing | None = None,
+        connection: ConnectionInfo | None = None,
+        *,
+        attempt: Facts | None = None,
+    ) -> None:
         self._parsed = parsed
         self._timing = timing
         self._connection = connection
+        self._attempt = attempt
 
     @property
     def model_name(self) -> str:
@@ -57,12 +78,20 @@ class InferResult(Mapping[str, Array]):
     @property
     def timing(self) -> Timing:
         """Phases of the request in seconds, the same as on its span."""
-        return self._timing
+        timing = self._timing
+        if timing is None:
+            assert self._attempt is not None
+            timing = self._timing = self._attempt.timing()
+        return timing
 
     @property
     def connection(self) -> ConnectionInfo:
         """The connection that answered: reused or new, its age and the number of this request on it."""
-        return self._connection
+        connection = self._connection
+        if connection is None:
+            assert self._attempt is not None
+            connection = self._connection = self._attempt.connection()
+        return connection
 
     def __getitem__(self, name: str) -> Array:
         """Return an output.
@@ -89,6 +118,9 @@ class InferResult(Mapping[str, Array]):
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._parsed, self.timing, self.connection)
+
     def __repr__(self) -> str:
         parsed = self._parsed
         outputs = ", ".join(
@@ -97,5 +129,5 @@ class InferResult(Mapping[str, Array]):
         )
         return (
             f"InferResult(model_name={parsed.model_name!r}, model_version={parsed.model_version!r}, id={parsed.id!r}, "
-            f"outputs={{{outputs}}}, timing={self._timing!r}, connection={self._connection!r})"
+            f"outputs={{{outputs}}}, timing={self.timing!r}, connection={self.connection!r})"
         )

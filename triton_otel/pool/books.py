@@ -160,7 +160,8 @@ class Books:
 
     # Steps of events.
 
-    def _take_idle(self, key: Key) -> Slot | None:
+    def take_idle(self, key: Key) -> Slot | None:
+        """Return an idle connection to ``key``, now ``LEASED``, as :meth:`PoolState.acquire` does if there is one."""
         slot = self._idle.pop(key)
         if slot is not None:
             slot.state = LEASED

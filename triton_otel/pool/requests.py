@@ -23,7 +23,7 @@ def key_of(request: httpcore.Request) -> Key:
     Raises:
         httpcore.UnsupportedProtocol: Nowhere that this is for.
     """
-    if type(request) is WireRequest:
+    if isinstance(request, WireRequest):
         return request.key
     scheme = request.url.scheme.decode("ascii", "replace")
     if scheme not in ("http", "https", "ws", "wss"):

@@ -19,6 +19,8 @@ from triton_otel.pool.lease import Dropped, close_connection, leftover
 from triton_otel.pool.slot import CLOSED, IDLE, LEASED, OPENING, Slot
 from triton_otel.pool.state import PoolState
 from triton_otel.pool.upkeep import Upkeep, enlist
+from triton_otel.wire.connection import HTTPConnection
+from triton_otel.wire.http11 import State
 
 if TYPE_CHECKING:
     from triton_otel.pool.leases import ThreadLeases
@@ -144,27 +146,37 @@ class PoolShell:
         else:
             self._leases.release(slot, close_reason(error))
 
-    def settle(self, slot: Slot, reason: str) -> None:
+    def settle(self, slot: Slot, reason: str, now: float | None = None) -> None:
         """End a lease whose response is closed.
 
         Parameters:
             slot: The leased slot.
             reason: Why its connection goes if it is in no state to be used again.
+            now: What the clock says, or said when the last byte came; ``None`` to ask it.
         """
         connection = slot.connection
         attempt, slot.link.attempt = slot.link.attempt, None
+        if now is None:
+            now = _clock.now()
         verdict: str | None = reason
         try:
-            if connection.is_idle() and not connection.is_closed():
+            if type(connection) is HTTPConnection:
+                inner = connection.open
+                if inner.state is State.IDLE:
+                    hint = inner.hint
+                    if hint is not None or slot.idle_ends is not None:
+                        slot.heed(hint, attempt.last_byte or now)
+                    verdict = "error" if inner.surplus else self._leases.retire_reason(slot, now)
+            elif connection.is_idle() and not connection.is_closed():
                 hint = getattr(connection, "hint", None)
                 if hint is not None or slot.idle_ends is not None:
-                    slot.heed(hint, attempt.last_byte or _clock.now())
+                    slot.heed(hint, attempt.last_byte or now)
                 # Bytes that came with the answer but do not belong to it would be taken for the next one.
-                verdict = "error" if leftover(slot) else self._leases.retire_reason(slot, _clock.now())
+                verdict = "error" if leftover(slot) else self._leases.retire_reason(slot, now)
         finally:
             if verdict is not None or slot.state == CLOSED:
                 close_connection(slot)
-            self._leases.release(slot, verdict)
+            self._leases.release(slot, verdict, now)
 
     # Upkeep.
 

@@ -39,7 +39,7 @@ class PoolState(Books):
         Raises:
             QueueLimitReached: The request would have to wait, and the queue is full.
         """
-        slot = self._take_idle(key)
+        slot = self.take_idle(key)
         if slot is not None:
             return slot
         if len(self.slots) < self.max_total:
@@ -105,7 +105,7 @@ class PoolState(Books):
         """
         self._ensure_leased(slot)
         self._retire(slot, reason)
-        return self._take_idle(slot.key) or self._new_slot(slot.key)
+        return self.take_idle(slot.key) or self._new_slot(slot.key)
 
     def renew(self, slot: Slot, error_type: str) -> Slot:
         """A request met a connection that the server had closed, the shell has closed it, and it is sent once more.

@@ -17,10 +17,11 @@ from triton_otel.pool.lease import LeasedStream, may_resend
 from triton_otel.pool.leases import ThreadLeases
 from triton_otel.pool.requests import closing, handshakes, key_of, talk
 from triton_otel.pool.shell import PoolShell, limits
-from triton_otel.pool.slot import CLOSED, OPENING, Key, Slot
+from triton_otel.pool.slot import CLOSED, OPENING, Slot
 from triton_otel.pool.waiting import PoolClosed, ThreadWaiter
 from triton_otel.wire.connection import HTTPConnection
 from triton_otel.wire.limits import bounded
+from triton_otel.wire.message import PlannedRequest
 from triton_otel.wire.phases import Attempt
 from triton_otel.wire.stream import Link, WatchedBackend, opening
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["ConnectionPool"]
+
+_VERSIONS = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
 
 
 class ConnectionPool(PoolShell, httpcore.ConnectionPool):
@@ -133,7 +136,7 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
             slot, got = self._respond(request, attempt, queue_timeout, whole=True)
             if type(got) is tuple:
                 status, headers, body, version = got
-                self.settle(slot, "not_reusable")
+                self.settle(slot, "not_reusable", attempt.last_byte)
             else:
                 status, headers, version = got.status, got.headers, got.extensions["http_version"]
                 stream = LeasedStream(got.stream, self, slot)
@@ -145,7 +148,7 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
             attempt.ended = _clock.now()
             raise
         attempt.ended = attempt.last_byte or _clock.now()
-        attempt.http_version = version.decode("ascii").removeprefix("HTTP/")
+        attempt.http_version = _VERSIONS.get(version) or version.decode("ascii").removeprefix("HTTP/")
         return status, headers, body
 
     def close(self) -> None:
@@ -179,11 +182,16 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
     def _respond(
         self, request: httpcore.Request, attempt: Attempt, queue_timeout: float | None, *, whole: bool = False
     ) -> tuple[Slot, Any]:
-        key = key_of(request)
-        request = bounded(request, self._max_response_size)
+        key = request.key if type(request) is PlannedRequest else key_of(request)
+        if self._max_response_size is not None:
+            request = bounded(request, self._max_response_size)
         if not self._reuse:
             request = closing(request)
-        slot = self._lease(key, attempt, queue_timeout)
+        if self._dropped:
+            self._drain()
+        if not self._enlisted:
+            self._wake_up()
+        slot = self._leases.acquire(key, attempt, queue_timeout)
         while True:
             try:
                 return slot, self._send(slot, request, attempt, whole)
@@ -198,13 +206,6 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
                     raise
                 slot = self._leases.replace(slot, attempt, classify(error), resend=True)
 
-    def _lease(self, key: Key, attempt: Attempt, timeout: float | None) -> Slot:
-        if self._dropped:
-            self._drain()
-        if not self._enlisted:
-            self._wake_up()
-        return self._leases.acquire(key, attempt, timeout)
-
     def _send(self, slot: Slot, request: httpcore.Request, attempt: Attempt, whole: bool) -> Any:
         """Return the response, or with ``whole``, where the connection can do that, what its ``exchange`` returns."""
         attempt.connection_id = slot.id
@@ -212,9 +213,12 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
             attempt.reused = True
             attempt.requests = slot.requests
             attempt.age = _clock.now() - slot.opened_at
-            attempt.peer = slot.link.peer
-            slot.link.attempt = attempt
-            slot.link.thread = get_ident()
+            link = slot.link
+            attempt.peer = link.peer
+            link.attempt = attempt
+            link.thread = get_ident()
+            if whole and type(slot.connection) is HTTPConnection:
+                return slot.connection.open.exchange(request)
             return talk(slot.connection, request, whole)
         attempt.reused, attempt.requests, attempt.age = False, 1, 0.0
         opened = partial(self._opened, slot, attempt)

@@ -6,6 +6,7 @@ No I/O.
 from __future__ import annotations
 
 from ctypes import addressof, c_char
+from typing import Any
 
 import numpy as np
 
@@ -53,9 +54,9 @@ class BodyBuffer:
 def aligned_copy(data: memoryview, offset: int) -> memoryview:
     """Return a writable copy of a small body whose tensors, from ``offset`` on, lie on a border."""
     size = len(data)
-    array = np.empty(size + ALIGNMENT, np.uint8)
-    shift = -(_address(array) + offset) % ALIGNMENT
-    view = memoryview(array)[shift : shift + size]  # type: ignore[arg-type]
+    array: Any = np.empty(size + ALIGNMENT, np.uint8)
+    shift = -(addressof(c_char.from_buffer(array)) + offset) % ALIGNMENT
+    view = memoryview(array)[shift : shift + size]
     view[:] = data
     return view
 

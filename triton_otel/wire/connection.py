@@ -29,6 +29,9 @@ class HTTPConnection(httpcore.HTTPConnection):
         """Send a request and read its whole answer; see :meth:`ExchangeConnection.exchange`."""
         return self._ready(request).exchange(request)
 
+    open: ExchangeConnection
+    """The open connection, from the first request on."""
+
     @property
     def surplus(self) -> bool:
         """Whether something follows the answer that was read last, which the next request would take for its own."""
@@ -62,7 +65,7 @@ class HTTPConnection(httpcore.HTTPConnection):
             with self._request_lock:
                 if self._connection is None:
                     stream = self._connect(request)
-                    self._connection = ExchangeConnection(self._origin, stream, self._keepalive_expiry)
+                    self._connection = self.open = ExchangeConnection(self._origin, stream, self._keepalive_expiry)
         except BaseException:
             self._connect_failed = True
             raise

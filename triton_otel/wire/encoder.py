@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-__all__ = ["BadRequest", "BodyCount", "RequestHead", "encode_head", "extend_head"]
+__all__ = ["BadRequest", "BodyCount", "RequestHead", "encode_head", "encode_lines", "extend_head"]
 
 Header = tuple[bytes, bytes]
 
@@ -114,10 +114,19 @@ def extend_head(head: RequestHead, headers: Iterable[Header], length: int) -> Re
         BadRequest: A name or a value is not HTTP.
     """
     more = RequestHead()
-    more.data = b"%b%b\r\n" % (head.data[:-2], b"".join([_known.get(field) or _line(*field) for field in headers]))
+    more.data = b"%b%b\r\n" % (head.data[:-2], encode_lines(headers))
     more.length = length
     more.chunked, more.closes, more.switches = head.chunked, head.closes, head.switches
     return more
+
+
+def encode_lines(headers: Iterable[Header]) -> bytes:
+    """Return the lines of fields which say nothing about the framing.
+
+    Raises:
+        BadRequest: A name or a value is not HTTP.
+    """
+    return b"".join([_known.get(field) or _line(*field) for field in headers])
 
 
 def _line(name: bytes, value: bytes) -> bytes:

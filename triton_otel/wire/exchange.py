@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpcore
 
 from triton_otel.wire.buffers import MAX_AHEAD, BodyBuffer, aligned_copy
 from triton_otel.wire.http11 import CUT_SHORT, HTTP11, LOGGER
 from triton_otel.wire.limits import EXTENSION, check_length
-from triton_otel.wire.message import head_of, parts_of
+from triton_otel.wire.message import PlannedRequest, head_of, parts_of
 from triton_otel.wire.transport import SocketTransport
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from triton_otel.wire.parser import ResponseHead
 
 __all__ = ["ExchangeConnection", "Exchanged"]
+
+_SMALL = 8 * 1024
+"""Bytes of an answer up to which it is cheaper to receive it into what is there and copy."""
 
 Exchanged = tuple[int, list[tuple[bytes, bytes]], "bytes | memoryview", bytes]
 """Status, headers, body and version of an answer."""
@@ -38,6 +41,13 @@ class ExchangeConnection(HTTP11):
         Raises:
             httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError: As in httpcore.
         """
+        if (
+            type(request) is PlannedRequest
+            and request.plan.direct
+            and type(self._transport) is SocketTransport
+            and not LOGGER.isEnabledFor(logging.DEBUG)
+        ):
+            return self._direct(request, self._transport)
         extensions = request.extensions
         parts = parts_of(request)
         if parts is None or "trace" in extensions or LOGGER.isEnabledFor(logging.DEBUG):
@@ -58,21 +68,86 @@ class ExchangeConnection(HTTP11):
             except httpcore.WriteError:
                 # The server may have answered early and closed; its answer is worth more than our error.
                 pass
-            timeout = timeouts.get("read")
-            answer = self.receive_head(False, timeout)
-            length = answer.body_length(request.method)
-            body: bytes | memoryview
-            limit = extensions.get(EXTENSION)
-            if limit is not None:
-                check_length(length, limit)
-            if length is not None:
-                body = self._body(length, answer.json_length, timeout)
-                self.received = answer.keeps and not head.closes
-            else:
-                body = self._joined(request, answer, not head.closes)
+            answer, body = self._answer(request, timeouts.get("read"), not head.closes)
         finally:
             self.end()
         return answer.status, answer.headers.copy(), body, answer.http_version
+
+    def _direct(self, request: PlannedRequest, transport: SocketTransport) -> Exchanged:
+        """Do an exchange in as few steps as it has when the answer's head is that of the answer before.
+
+        Its headers are shared with other answers: not to be changed.
+        """
+        self.begin()
+        try:
+            data, answer = self._last
+            start = len(data)
+            length = answer.length
+            limit = request.extensions.get(EXTENSION)
+            total = 0
+            if length is not None and answer.status == 200 and (limit is None or length <= limit):
+                total = start + length
+            view: Any = self._scratch
+            buffer = None
+            if _SMALL < total <= MAX_AHEAD:
+                buffer = BodyBuffer(total, start + answer.json_length)
+                view = buffer.room()
+            self._at = self._have = 0
+            count = 0
+            try:
+                asked = transport.ask(request.whole, request.size, view)
+                if asked < 0:
+                    transport.send(request.whole, None)
+                else:
+                    count = asked
+                self.sent = True
+            except httpcore.WriteError:
+                # The server may have answered early and closed; its answer is worth more than our error.
+                pass
+            if buffer is not None:
+                if count > start and view[:start] == data:
+                    if count < total:
+                        self._rest(view, count, total - start)
+                    self.received = answer.keeps
+                    return 200, answer.headers, buffer.body()[start:], answer.http_version
+                self._scratch[:count] = view[:count]
+            elif count and count == total and view.startswith(data):
+                body: bytes | memoryview
+                if answer.json_length:
+                    with memoryview(view) as whole:
+                        body = aligned_copy(whole[start:count], answer.json_length)
+                else:
+                    body = bytes(view[start:count])
+                self.received = answer.keeps
+                return 200, answer.headers, body, answer.http_version
+            self._have = count
+            answer, body = self._answer(request, None, True)
+        finally:
+            self.end()
+        return answer.status, answer.headers, body, answer.http_version
+
+    def _rest(self, view: memoryview, count: int, length: int) -> None:
+        """Receive what is missing at the end of a view on a whole answer."""
+        missing = len(view) - count
+        got = self._transport.fill(view[count:], None)
+        if got < missing:
+            raise httpcore.RemoteProtocolError(
+                f"{CUT_SHORT} (received {length - missing + got} bytes, expected {length})"
+            )
+
+    def _answer(
+        self, request: httpcore.Request, timeout: float | None, keeps: bool
+    ) -> tuple[ResponseHead, bytes | memoryview]:
+        answer = self.receive_head(False, timeout)
+        length = answer.body_length(request.method)
+        limit = request.extensions.get(EXTENSION)
+        if limit is not None:
+            check_length(length, limit)
+        if length is None:
+            return answer, self._joined(request, answer, keeps)
+        body = self._body(length, answer.json_length, timeout)
+        self.received = answer.keeps and keeps
+        return answer, body
 
     def _send(self, head: RequestHead, parts: list[bytes | memoryview], timeouts: dict[str, float | None]) -> None:
         transport = self._transport
@@ -102,18 +177,13 @@ class ExchangeConnection(HTTP11):
             room[:here] = scratch[at : at + here]
         buffer.filled = here
         self._at = self._have
-        receive_into = self._transport.receive_into
         while buffer.filled < length:
             with buffer.room() as room:
-                view = room
-                while view:
-                    count = receive_into(view, timeout)
-                    if not count:
-                        raise httpcore.RemoteProtocolError(
-                            f"{CUT_SHORT} (received {buffer.filled} bytes, expected {length})"
-                        )
-                    buffer.filled += count
-                    view = view[count:]
+                wanted = len(room)
+                count = self._transport.fill(room, timeout)
+            buffer.filled += count
+            if count < wanted:
+                raise httpcore.RemoteProtocolError(f"{CUT_SHORT} (received {buffer.filled} bytes, expected {length})")
         return buffer.body()
 
     def _joined(self, request: httpcore.Request, answer: ResponseHead, keeps: bool) -> bytes | memoryview:

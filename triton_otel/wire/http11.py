@@ -22,7 +22,7 @@ from triton_otel.wire.chunks import ChunkDecoder
 from triton_otel.wire.encoder import BadRequest, BodyCount, RequestHead
 from triton_otel.wire.limits import EXTENSION, check_length, counted
 from triton_otel.wire.message import head_of
-from triton_otel.wire.parser import MAX_HEAD, BadResponse, ResponseHead, find_end, parse_head
+from triton_otel.wire.parser import MAX_HEAD, BadResponse, ResponseHead, find_end, known_head
 from triton_otel.wire.transport import transport_for
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ MAX_INTERIM = 100
 NO_ANSWER = "Server disconnected without sending a response."
 """Words of httpcore's, by which it is known that the peer hung up."""
 CUT_SHORT = "peer closed connection without sending complete message body"
+
+
+_NONE_YET = (b"", ResponseHead(b"HTTP/1.1", 0, b"", []))
 
 
 class State(enum.IntEnum):
@@ -67,6 +70,7 @@ class HTTP11(httpcore.ConnectionInterface):
         self._network_stream = stream
         self._keepalive_expiry = keepalive_expiry
         self._transport: Transport = transport_for(stream)
+        self._hides = self._transport.hides
         self._lock = Lock()
         self._requests = 0
         self._expires_at: float | None = None
@@ -82,17 +86,17 @@ class HTTP11(httpcore.ConnectionInterface):
         self._scratch = bytearray(SCRATCH)
         self._have = 0
         self._at = 0
-        self._last: tuple[bytes, ResponseHead] | None = None
+        self._last: tuple[bytes, ResponseHead] = _NONE_YET
 
     @property
     def surplus(self) -> bool:
         """Whether bytes have arrived after the answer that do not belong to it, or the end."""
-        return self.ended or self._have > self._at or self._transport.pending()
+        return self.ended or self._have > self._at or (self._hides and self._transport.pending())
 
     @property
     def hint(self) -> KeepAlive | None:
         """How long the server keeps the connection after the answer that was read last, where it said that."""
-        return None if self._last is None else self._last[1].hint
+        return self._last[1].hint
 
     # The request.
 
@@ -226,11 +230,9 @@ class HTTP11(httpcore.ConnectionInterface):
         self._at = end
         data = bytes(scratch[:end])
         # The same server answers the same question with the same head, as long as it has no date in it.
-        if self._last is not None and self._last[0] == data:
-            return self._last[1]
-        head = parse_head(data)
-        self._last = (data, head)
-        return head
+        if self._last[0] != data:
+            self._last = known_head(data)
+        return self._last[1]
 
     def receive_body(self, request: httpcore.Request, answer: ResponseHead, keeps: bool) -> Iterator[bytes]:
         """Read the body piece by piece; see httpcore for what it raises."""
@@ -312,6 +314,20 @@ class HTTP11(httpcore.ConnectionInterface):
         if self._expires_at is not None and _clock.now() > self._expires_at:
             return True
         return self.state == State.IDLE and (self.surplus or self._transport.readable())
+
+    def fit(self, now: float) -> bool:
+        """Tell whether it waits, its idle time is not over, and nothing, not even the end, has arrived.
+
+        Parameters:
+            now: Seconds of :mod:`triton_otel._clock`.
+        """
+        return (
+            self.state is State.IDLE
+            and self._have == self._at
+            and not self.ended
+            and (self._expires_at is None or now <= self._expires_at)
+            and not self._transport.readable()
+        )
 
     def is_idle(self) -> bool:
         """Tell whether it was used and waits."""

@@ -13,7 +13,7 @@ import httptools
 
 from triton_otel.wire.keepalive import KeepAlive, read_keep_alive
 
-__all__ = ["MAX_HEAD", "MAX_HEADERS", "BadResponse", "ResponseHead", "find_end", "parse_head"]
+__all__ = ["MAX_HEAD", "MAX_HEADERS", "BadResponse", "ResponseHead", "find_end", "known_head", "parse_head"]
 
 MAX_HEAD = 64 * 1024
 """Bytes of a head at most, status line included."""
@@ -24,6 +24,9 @@ _START = b"HTTP/1."
 _HEADER_LENGTH = b"inference-header-content-length"
 # One that is used in arithmetic with buffers: far more than there is memory, and short enough to convert.
 _MAX_DIGITS = 18
+# Servers say what they like: neither many heads nor long ones are kept.
+_MAX_KNOWN = 256
+_MAX_KNOWN_SIZE = 2048
 _CONTROL = re.compile(rb"[\x00\x0a-\x0d\x7f]").search
 
 
@@ -145,6 +148,28 @@ def parse_head(data: bytes) -> ResponseHead:
     head = ResponseHead(data[:8], status, fields.reason, fields.headers)
     _read_framing(head)
     return head
+
+
+_known: dict[bytes, tuple[bytes, ResponseHead]] = {}
+
+
+def known_head(data: bytes) -> tuple[bytes, ResponseHead]:
+    """Parse a head, or find it where one that is equal to the byte was parsed before, on whatever connection.
+
+    Returns:
+        Bytes and head, both shared.
+
+    Raises:
+        BadResponse: As from :func:`parse_head`.
+    """
+    known = _known.get(data)
+    if known is None:
+        known = (data, parse_head(data))
+        if len(data) <= _MAX_KNOWN_SIZE:
+            if len(_known) >= _MAX_KNOWN:
+                _known.clear()
+            _known[data] = known
+    return known
 
 
 def _read_framing(head: ResponseHead) -> None:

@@ -56,56 +56,39 @@ class Attempt:
         deadline: When it has to be over; ``None`` for never.
     """
 
-    __slots__ = (
-        "age",
-        "blocked",
-        "bytes_received",
-        "bytes_sent",
-        "connect",
-        "connection_id",
-        "deadline",
-        "ended",
-        "first_byte",
-        "http_version",
-        "last_byte",
-        "peer",
-        "requests",
-        "resend_count",
-        "reused",
-        "send_started",
-        "sent",
-        "started",
-        "tls",
-    )
+    # On the class, as what holds until something else is known: most of it never is for a request that goes over a
+    # connection that is there, and setting all of it for each one would be half of the cost of an attempt.
+    blocked: float | None = None
+    connection_id: int | None = None
+    reused: bool | None = None
+    requests: int | None = None
+    age: float | None = None
+    resend_count = 0
+    connect: float | None = None
+    tls: float | None = None
+    peer: tuple[str, int] | None = None
+    http_version: str | None = None
+    send_started: float | None = None
+    sent: float | None = None
+    first_byte: float | None = None
+    last_byte: float | None = None
+    bytes_sent = 0
+    bytes_received = 0
 
     def __init__(self, started: float, deadline: float | None = None) -> None:
         self.started = started
         self.deadline = deadline
         self.ended = started
-        self.blocked: float | None = None
-        self.connection_id: int | None = None
-        self.reused: bool | None = None
-        self.requests: int | None = None
-        self.age: float | None = None
-        self.resend_count = 0
-        self.reset()
 
     def reset(self) -> None:
         """Forget what happened on the wire: the request starts over on another connection."""
-        self.connect: float | None = None
-        self.tls: float | None = None
-        self.peer: tuple[str, int] | None = None
-        self.http_version: str | None = None
+        self.connect = self.tls = self.peer = self.http_version = None
         self.forget_bytes()
 
     def forget_bytes(self) -> None:
         """Forget what was sent and received: it was not the request and its answer."""
-        self.send_started: float | None = None
-        self.sent: float | None = None
-        self.first_byte: float | None = None
-        self.last_byte: float | None = None
-        self.bytes_sent = 0
-        self.bytes_received = 0
+        self.send_started = self.sent = self.first_byte = self.last_byte = None
+        self.bytes_sent = self.bytes_received = 0
 
     def never_connected(self) -> None:
         """Forget the connection that could not be made."""

@@ -48,6 +48,9 @@ class StreamTransport:
 
     __slots__ = ("_spare", "_stream")
 
+    hides = True
+    """Whether bytes can wait that the socket does not show."""
+
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
         self._spare = b""
@@ -62,6 +65,17 @@ class StreamTransport:
         data = self.receive(len(view), timeout)
         view[: len(data)] = data
         return len(data)
+
+    def fill(self, view: memoryview, timeout: float | None) -> int:
+        """Fill all of ``view`` with what comes next; the time-out is that of each single step.
+
+        Returns:
+            The bytes that came; fewer than ``view`` has only where the end has come.
+        """
+        have = 0
+        while have < len(view) and (count := self.receive_into(view[have:], timeout)):
+            have += count
+        return have
 
     def receive(self, max_bytes: int, timeout: float | None) -> bytes:
         """Return what comes next, empty at the end."""
@@ -91,13 +105,13 @@ class SocketTransport:
         link: Its link.
     """
 
-    __slots__ = ("_inner", "_link", "_poll", "_secure", "_sock")
+    __slots__ = ("_inner", "_link", "_poll", "_secure", "_sock", "hides")
 
     def __init__(self, inner: httpcore.NetworkStream, sock: socket.socket, link: Link) -> None:
         self._inner = inner
         self._sock = sock
         self._link = link
-        self._secure = isinstance(sock, ssl.SSLSocket)
+        self._secure = self.hides = isinstance(sock, ssl.SSLSocket)
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
 
@@ -123,6 +137,14 @@ class SocketTransport:
         count = self._guarded(self._receive_into, view, timeout, httpcore.ReadError, httpcore.ReadTimeout)
         self._note(count)
         return count
+
+    def fill(self, view: memoryview, timeout: float | None) -> int:
+        """Fill all of ``view`` with what comes next; the time-out is that of each single step.
+
+        Returns:
+            The bytes that came; fewer than ``view`` has only where the end has come.
+        """
+        return self._guarded(self._fill, view, timeout, httpcore.ReadError, httpcore.ReadTimeout)
 
     def receive(self, max_bytes: int, timeout: float | None) -> bytes:
         """Return what comes next, empty at the end."""
@@ -228,7 +250,9 @@ class SocketTransport:
             if link.aborted:
                 with contextlib.suppress(Exception):
                     self._inner.close()
-        self._note(count)
+        if count:
+            attempt.first_byte = attempt.last_byte = _clock.now()
+            attempt.bytes_received += count
         return count
 
     def pending(self) -> bool:
@@ -292,6 +316,18 @@ class SocketTransport:
 
     def _receive_into(self, view: memoryview, limit: float | None) -> int:
         return self._read(self._sock.recv_into, view, limit)
+
+    def _fill(self, view: memoryview, limit: float | None) -> int:
+        link, have, size = self._link, 0, len(view)
+        while have < size:
+            count = self._read(self._sock.recv_into, view[have:], limit)
+            if not count or link.aborted:
+                break
+            self._note(count)
+            have += count
+            if link.attempt is not None and link.attempt.deadline is not None:
+                limit = link.limit(limit, httpcore.ReadTimeout)
+        return have
 
     def _receive(self, max_bytes: int, limit: float | None) -> bytes:
         return self._read(self._sock.recv, max_bytes, limit)
