@@ -24,6 +24,7 @@ from triton_otel.pool.slot import (
 )
 from triton_otel.pool.waiting import PoolClosed, QueueFull, ThreadWaiter
 from triton_otel.wire.connection import HTTPConnection
+from triton_otel.wire.http11 import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -249,7 +250,12 @@ class ThreadLeases:
         """Do what :meth:`_checked` does, in fewer steps where that is possible."""
         try:
             connection = slot.connection
-            if type(connection) is HTTPConnection and slot.stale_reason(now) is None and connection.open.fit(now):
+            if (
+                type(connection) is HTTPConnection
+                and connection.open.state is State.IDLE
+                and slot.stale_reason(now) is None
+                and not connection.has_expired()
+            ):
                 with self._lock:
                     if slot.state is LEASED:
                         self._state.begin(slot)

@@ -313,20 +313,8 @@ class HTTP11(httpcore.ConnectionInterface):
         """Tell whether its idle time is over, or the peer has said something that nobody asked for, as good-bye."""
         if self._expires_at is not None and _clock.now() > self._expires_at:
             return True
-        return self.state == State.IDLE and (self.surplus or self._transport.readable())
-
-    def fit(self, now: float) -> bool:
-        """Tell whether it waits, its idle time is not over, and nothing, not even the end, has arrived.
-
-        Parameters:
-            now: Seconds of :mod:`triton_otel._clock`.
-        """
-        return (
-            self.state is State.IDLE
-            and self._have == self._at
-            and not self.ended
-            and (self._expires_at is None or now <= self._expires_at)
-            and not self._transport.readable()
+        return self.state is State.IDLE and (
+            self._have > self._at or self.ended or self._transport.readable() or (self._hides and self.surplus)
         )
 
     def is_idle(self) -> bool:
