@@ -31,6 +31,7 @@ BAD = [
     b"1" * 5000,
     b"1;" + b"x" * 5000,
     b"0\r\nno trailer\r\n\r\n",
+    b"0\r\nA: \x0b\r\n\r\n",
     b"0\r\nA: b\n\r\n",
     b"0\r\n" + b"T: x\r\n" * 20_000,
 ]
