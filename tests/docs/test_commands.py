@@ -33,10 +33,16 @@ def test_an_option_of_the_benchmarks_exists() -> None:
 
     known = set(parser()._option_string_actions)
     shown = {option for text in arguments("bench") for option in re.findall(r"(?<![\w-])--[a-z-]+", text)}
-    described = {name for head, rows in tables(page("docs/benchmarks.md")) for row in rows for name in options(row[0])}
+    described = described_options("option")
     assert shown
     assert shown <= known
     assert described == known - {"-h", "--help"}
+
+
+def described_options(heading: str) -> set[str]:
+    """The options in the tables of the page on benchmarks whose first column has a heading."""
+    found = tables(page("docs/benchmarks.md"))
+    return {name for head, rows in found if head[0] == heading for row in rows for name in options(row[0])}
 
 
 def options(cell: str) -> list[str]:
@@ -51,6 +57,15 @@ def test_an_option_of_the_demo_exists() -> None:
     shown += re.findall(r"triton-otel demo ([^`\n]*)", "\n".join(map(page, PAGES)))
     assert shown
     assert {option for text in shown for option in re.findall(r"(?<![\w-])--[a-z-]+", text)} <= known
+
+
+def test_an_option_of_the_bench_command_exists() -> None:
+    from triton_otel.cli.app import bench
+
+    known = {name for parameter in bench.params for name in parameter.opts}
+    shown = " ".join(re.findall(r"triton-otel bench ([^`\n]*)", "\n".join(map(page, PAGES))))
+    assert {"--endpoint", "--model"} < set(re.findall(r"(?<![\w-])--[a-z-]+", shown)) <= known
+    assert described_options("option of the command") == known
 
 
 def test_a_variable_is_set_as_the_shell_does() -> None:

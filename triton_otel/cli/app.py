@@ -6,12 +6,15 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
 from triton_otel import __version__
 from triton_otel.cli.glyphs import glyphs_for
+from triton_otel.cli.parameters import counts, payload, shapes, writable
 from triton_otel.cli.words import one_line
 from triton_otel.errors import ConfigError, TritonError
 from triton_otel.options import Endpoint
@@ -20,6 +23,7 @@ __all__ = ["command", "run"]
 
 _NAME = "triton-otel"
 _WIDTH_OF_NO_TERMINAL = 100
+_PATH = click.Path(path_type=Path)
 
 
 def run(arguments: Sequence[str] | None) -> int:
@@ -114,6 +118,75 @@ def demo(
         ),
         console,
     )
+
+
+@command.command("bench")
+@click.option("--endpoint", metavar="URL", required=True, help="The server, as http://host:8000.")
+@click.option("--model", metavar="NAME", required=True, help="Model to ask.")
+@click.option(
+    "--threads",
+    metavar="N[,N...]",
+    callback=counts(1000),
+    help="Threads that ask at the same time, with commas for several cases. Default: 1,8.",
+)
+@click.option(
+    "--tasks",
+    metavar="N[,N...]",
+    callback=counts(10_000),
+    help="Tasks of asyncio that ask at the same time, with commas for several cases. Default: none.",
+)
+@click.option(
+    "--rounds", type=click.IntRange(1, 1000), default=7, show_default=True, help="How often the clients take turns."
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.001, 3600),
+    default=0.5,
+    show_default=True,
+    help="Length of one client's turn, about.",
+)
+@click.option(
+    "--shape",
+    "shapes",
+    metavar="NAME:N[,N...]",
+    multiple=True,
+    callback=shapes,
+    help="Shape of an input, as IMAGE:1,3,224,224; once for each. Default: 1 for a free first size, 16 for others.",
+)
+@click.option(
+    "--payload",
+    metavar="SIZE",
+    callback=payload,
+    help="Bytes, as 64KB, of each input that has a free size; the last of them grows.",
+)
+@click.option(
+    "--tls-ca-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="PEM file of the authority that signed the server's certificate. Default: the system's.",
+)
+@click.option("--html", type=_PATH, callback=writable, help="Write a page with plots there.")
+@click.option("--json", type=_PATH, callback=writable, help="Write the numbers there, round by round.")
+def bench(endpoint: str, model: str, **chosen: Any) -> int:
+    """Measure this client beside others on your own server.
+
+    Beside tritonclient.http, httpcore and a bare socket with threads; beside tritonclient.http.aio, aiohttp, httpcore
+    and a bare connection with tasks. Each runs in a process of its own, and they take turns. What is not installed is
+    named and left out.
+    """
+    from triton_otel.cli.bench.command import Settings
+    from triton_otel.cli.bench.command import run as run_bench
+    from triton_otel.cli.bench.shapes import WrongInput
+
+    try:
+        where = Endpoint.parse(endpoint)
+    except ConfigError as error:
+        raise click.BadParameter(one_line(error), param_hint="--endpoint") from error
+    if not chosen["threads"] and not chosen["tasks"]:
+        chosen["threads"] = (1, 8)
+    try:
+        return run_bench(Settings(endpoint=where, model=model, **chosen), _console(None))
+    except WrongInput as error:
+        raise click.UsageError(str(error)) from error
 
 
 @command.command("options")

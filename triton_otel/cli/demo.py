@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.live import Live
 
-from triton_otel import ConnectionPoolConfig, ServerError, TritonClient, _clock
+from triton_otel import ConnectionPoolConfig, TritonClient, _clock
 from triton_otel.cli.embedded import EmbeddedProcess
 from triton_otel.cli.export import export_from_environment
 from triton_otel.cli.figures import Meter
@@ -23,6 +23,7 @@ from triton_otel.cli.load import Load, Wave, background
 from triton_otel.cli.logs import Notes, collected, printed
 from triton_otel.cli.panel import WIDEST, PhaseRow, View, draw
 from triton_otel.cli.report import report
+from triton_otel.cli.server import server_name
 from triton_otel.cli.words import count, one_line
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ class _Demo:
 
         def work() -> None:
             try:
-                self._server = _server_name(client)
+                self._server = server_name(client)
                 inputs = make_inputs(client.model_metadata())
                 end = _clock.now() + _WARM_UP
                 for _ in range(_WARM_UP_REQUESTS):
@@ -269,15 +270,6 @@ class _Demo:
 
 def _several(number: int, word: str) -> str:
     return f"{count(number)} {word}{'' if number == 1 else 's'}"
-
-
-def _server_name(client: TritonClient) -> str:
-    try:
-        metadata: Mapping[str, Any] = client.server_metadata()
-    except ServerError:
-        # Behind a gateway there may be models and nothing else.
-        return "a server that does not tell its name"
-    return one_line(f"{metadata.get('name', 'a server')} {metadata.get('version', '')}").strip()
 
 
 @contextmanager

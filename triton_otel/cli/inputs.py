@@ -49,7 +49,7 @@ def make_inputs(metadata: Mapping[str, Any], seed: int = 0) -> dict[str, object]
             raise CliError(f"the metadata of model {model!r} are not understood: {one_line(each)}") from error
         sizes = tuple(1 if size < 0 else size for size in shape)
         if math.prod(sizes) > _MOST_ELEMENTS:
-            raise CliError(f"input {name!r} of model {model!r} has {math.prod(sizes)} elements, too many for the demo")
+            raise CliError(f"input {name!r} of model {model!r} has too many elements: {math.prod(sizes)}")
         inputs[name] = _data(model, name, datatype, sizes, generator)
     return inputs
 
@@ -78,7 +78,7 @@ def _data(model: object, name: str, datatype: str, sizes: tuple[int, ...], gener
         wide = generator.random(sizes, dtype=np.float32)
         return Input(wide, datatype="BF16") if narrow is None else wide.astype(narrow)
     if datatype not in NUMERIC:
-        raise CliError(f"input {name!r} of model {model!r} is {one_line(datatype)}, for which the demo has no data")
+        raise CliError(f"input {name!r} of model {model!r} is {one_line(datatype)}, for which there is no data")
     if is_floating(datatype):
         return generator.random(sizes).astype(NUMERIC[datatype])
     return generator.integers(0, _BELOW, sizes).astype(NUMERIC[datatype])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from triton_otel.cli.bench.target import Target
 
-__all__ = ["MOST", "Bench", "Case", "Result", "Round", "Series", "Spread"]
+__all__ = ["MOST", "Bench", "Case", "Result", "Round", "Series", "Spread", "result_of"]
 
 MOST = 100_000
 
@@ -189,7 +189,7 @@ class Bench:
         Raises:
             ClientFailed: A client failed, and this bench is strict.
         """
-        results = {one.name: _result(case, one) for one in case.series}
+        results = {one.name: result_of(case, one) for one in case.series}
         # All first: they start side by side.
         processes = {one.name: self._process(one) for one in case.series}
         try:
@@ -273,7 +273,8 @@ class _Told:
         return True
 
 
-def _result(case: Case, series: Series) -> Result:
+def result_of(case: Case, series: Series) -> Result:
+    """Return a result without numbers yet."""
     target = series.target
     return Result(
         section=case.section,
