@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from opentelemetry import baggage, trace
@@ -21,6 +22,7 @@ from triton_otel.telemetry.quiet import note
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.propagators.textmap import TextMapPropagator
+    from opentelemetry.trace import Span, SpanContext
 
 __all__ = ["Headers", "inject", "suppressed"]
 
@@ -98,25 +100,18 @@ class _Setter(Setter[Headers]):
 _SETTER = _Setter()
 
 
-def _load() -> TextMapPropagator | None:
-    """Return ``None`` for "whatever the global propagator is", or W3C's where the global one cannot be had."""
+def _load() -> Callable[[], TextMapPropagator]:
+    """Return what says the global propagator, or W3C's where the global one cannot be had."""
     try:
-        import opentelemetry.propagate  # noqa: F401
+        from opentelemetry.propagate import get_global_textmap
     except Exception:  # noqa: BLE001 - a misspelt OTEL_PROPAGATORS makes the import itself fail
         note("OTEL_PROPAGATORS names a propagator that cannot be loaded; W3C trace context is used", logging.WARNING)
-        return TraceContextTextMapPropagator()
-    return None
+        fallback = TraceContextTextMapPropagator()
+        return lambda: fallback
+    return get_global_textmap
 
 
-_fallback = _load()
-
-
-def _propagator() -> TextMapPropagator:
-    if _fallback is not None:
-        return _fallback
-    from opentelemetry.propagate import get_global_textmap
-
-    return get_global_textmap()
+_propagator = _load()
 
 
 _W3C = (TraceContextTextMapPropagator, W3CBaggagePropagator)
@@ -137,18 +132,16 @@ def _writes_w3c(propagator: TextMapPropagator) -> bool:
     return known
 
 
-def _traceparent(context: Context) -> bytes | None:
-    """Return the one header that W3C's propagators would write; ``None`` where it is not exactly one."""
-    span_context = trace.get_current_span(context).get_span_context()
-    if not span_context.is_valid or span_context.trace_state:
-        return None
+def _traceparent(span_context: SpanContext, context: Context) -> bytes | None:
+    """Return the one header that W3C's propagators would write; ``None`` where it may not be exactly one."""
+    trace_id, span_id = span_context.trace_id, span_context.span_id
     # A context of one entry has nothing but the span.
-    if len(context) > 1 and baggage.get_all(context):
+    if not trace_id or not span_id or span_context.trace_state or (len(context) > 1 and baggage.get_all(context)):
         return None
-    return b"00-%032x-%016x-%02x" % (span_context.trace_id, span_context.span_id, span_context.trace_flags)
+    return b"00-%032x-%016x-%02x" % (trace_id, span_id, span_context.trace_flags)
 
 
-def inject(context: Context, headers: Headers, mode: str) -> None:
+def inject(context: Context, headers: Headers, mode: str, span: Span | None = None) -> None:
     """Add the headers of the trace context to a request; never raises.
 
     A header of the same name that is there already is replaced, and ``tracestate`` goes with its ``traceparent``.
@@ -158,26 +151,25 @@ def inject(context: Context, headers: Headers, mode: str) -> None:
         headers: Changed in place.
         mode: ``always``, ``sampled`` (only when the span is recorded: Triton makes a trace of its own for every valid
             header, also for one that says "not sampled") or ``off``.
+        span: That span; ``None`` to find it in the context.
     """
     if mode == "off":
         return
-    if mode == "sampled" and not trace.get_current_span(context).get_span_context().trace_flags.sampled:
-        return
-    written: Headers = []
     try:
+        span_context = (trace.get_current_span(context) if span is None else span).get_span_context()
+        if mode == "sampled" and not span_context.trace_flags.sampled:
+            return
         propagator = _propagator()
         # Without the propagators' way through a dictionary and a setter it takes a third of the time.
-        traceparent = _traceparent(context) if _writes_w3c(propagator) else None
-        if traceparent is not None:
-            written.append((_TRACEPARENT, traceparent))
+        if _writes_w3c(propagator) and (traceparent := _traceparent(span_context, context)) is not None:
+            written = [(_TRACEPARENT, traceparent)]
         else:
+            written = []
             propagator.inject(written, context=context, setter=_SETTER)
     except Exception:  # noqa: BLE001 - telemetry never raises into a request
         note("a propagator failed; the request goes without its headers")
         return
-    if not written:
-        return
-    if headers:
+    if headers and written:
         replaced = {name for name, _ in written}
         if _TRACEPARENT in replaced:
             replaced.add(_TRACESTATE)

@@ -24,6 +24,7 @@ from triton_otel import _clock
 from triton_otel.errors import ConfigError
 from triton_otel.telemetry import names
 from triton_otel.telemetry.exporters import checked, exporters, fast_export_wanted, quickened
+from triton_otel.telemetry.quickspans import quick_provider
 from triton_otel.telemetry.quiet import note
 
 if TYPE_CHECKING:
@@ -123,8 +124,9 @@ def configure(
         service_name: ``service.name`` of the resource; ``None`` leaves it to the environment.
         shutdown_timeout: Seconds, greater than 0.
         fast_export: Whether the OTLP exporters get spans as bytes from :mod:`triton_otel.telemetry.encoding`, which
-            costs a seventh of their own way; what is sent is the same.  ``None`` for what
-            ``TRITON_OTEL_TELEMETRY_FAST_EXPORT`` says (``true`` or ``false``), which is ``true`` by default.
+            costs a seventh of their own way, and the SDK takes our attributes without cleaning each; what is sent is
+            the same.  ``None`` for what ``TRITON_OTEL_TELEMETRY_FAST_EXPORT`` says (``true`` or ``false``), which is
+            ``true`` by default.
 
     Returns:
         The handle.
@@ -240,10 +242,9 @@ def _tracer_provider(resource: Resource, made: list[Callable[[], object]], fast_
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    sampler = _sampler()
-    provider: TracerProvider = checked(
-        "the tracer provider", lambda: TracerProvider(sampler=sampler, resource=resource, shutdown_on_exit=False)
-    )
+    kind = quick_provider if fast_export else TracerProvider
+    settings: dict[str, Any] = {"sampler": _sampler(), "resource": resource, "shutdown_on_exit": False}
+    provider: TracerProvider = checked("the tracer provider", partial(kind, **settings))
     made.append(provider.shutdown)
     for name, factory in exporters("traces"):
         exporter: SpanExporter = checked(f"the trace exporter {name!r}", factory)

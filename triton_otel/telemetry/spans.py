@@ -170,7 +170,7 @@ class RequestTelemetry:
                     context = set_span_in_context(span, context)
             except Exception:  # noqa: BLE001 - telemetry never raises into a request
                 note("a span could not be started")
-        inject(context, headers, self._propagation)
+        inject(context, headers, self._propagation, span)
         return Call(span, context, start_ns, known)
 
     def end(

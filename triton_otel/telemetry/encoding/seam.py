@@ -8,11 +8,12 @@ of spans is encoded in both ways: an exporter of another shape, or another OTLP,
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from triton_otel.telemetry.encoding.spans import SpanEncoder
 from triton_otel.telemetry.quiet import note
+from triton_otel.telemetry.swapping import UnknownShapeError, swapped
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["quicken"]
 
 _METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-
-
-class _UnknownShapeError(Exception):
-    """The exporter is not built as expected."""
 
 
 def quicken(exporter: Any) -> bool:
@@ -55,7 +52,7 @@ def _encoder() -> SpanEncoder:
     encoder = SpanEncoder(encode_spans)
     samples = _samples()
     if ExportTraceServiceRequest.FromString(encoder(samples)) != encode_spans(samples):
-        raise _UnknownShapeError("the stock encoder writes something else")
+        raise UnknownShapeError("the stock encoder writes something else")
     return encoder
 
 
@@ -70,9 +67,9 @@ def _grpc(exporter: Any, encoder: SpanEncoder) -> None:
 
     used = type(exporter)._export.__code__.co_names
     if exporter._stub is not TraceServiceStub or not isinstance(exporter._client, TraceServiceStub):
-        raise _UnknownShapeError("another stub")
+        raise UnknownShapeError("another stub")
     if "_translate_data" not in used or "_client" not in used or not callable(exporter._translate_data):
-        raise _UnknownShapeError("another way to export")
+        raise UnknownShapeError("another way to export")
     # The stub is made anew, from the class, when the exporter opens its channel again.
     client = Stub(exporter._channel)
     exporter._stub, exporter._client, exporter._translate_data = Stub, client, encoder
@@ -101,18 +98,11 @@ def _http(exporter: Any, encoder: SpanEncoder) -> None:
     for name in ("_serialize_spans", "export"):
         method = getattr(type(exporter), name, None)
         if isinstance(method, types.FunctionType) and "encode_spans" in method.__code__.co_names:
-            setattr(exporter, name, types.MethodType(_with_global(method, "encode_spans", encode), exporter))
+            if not {"SerializePartialToString", "SerializeToString"} & set(method.__code__.co_names):
+                raise UnknownShapeError("another way to serialise")
+            setattr(exporter, name, types.MethodType(swapped(method, encode_spans=encode), exporter))
             return
-    raise _UnknownShapeError("another way to export")
-
-
-def _with_global(function: types.FunctionType, name: str, value: Callable[..., object]) -> types.FunctionType:
-    code = function.__code__
-    if code.co_freevars or not {"SerializePartialToString", "SerializeToString"} & set(code.co_names):
-        raise _UnknownShapeError("another way to serialise")
-    return types.FunctionType(
-        code, {**function.__globals__, name: value}, function.__name__, function.__defaults__, None
-    )
+    raise UnknownShapeError("another way to export")
 
 
 def _samples() -> list[ReadableSpan]:
