@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 p
 # Arguments for the demo, pytest and the benchmarks: make demo ARGS='--seconds 5', make test ARGS='-k pool'.
 ARGS ?=
 
-.PHONY: help demo test bench fuzz lint types format docs clean
+.PHONY: help demo test bench fuzz lint types format generate clean
 
 help:
 	@echo 'make demo    an instrumented client on an embedded server, about 15 seconds'
@@ -18,7 +18,7 @@ help:
 	@echo 'make lint    ruff check and format check'
 	@echo 'make types   mypy, strict'
 	@echo 'make format  ruff format'
-	@echo 'make docs    write the generated pages'
+	@echo 'make generate  write the generated modules and pages'
 	@echo 'make clean   remove .venv and caches'
 
 demo: $(VENV)/demo.stamp
@@ -45,7 +45,8 @@ format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/dev.stamp
+generate: $(VENV)/dev.stamp
+	$(BIN)/python tests/support/sync_face.py
 	$(BIN)/python -m triton_otel.options.render docs/options.md
 
 clean:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from triton_otel._version import __version__
 
 if TYPE_CHECKING:
+    from triton_otel.client.aio import AsyncTritonClient
     from triton_otel.client.sync import TritonClient
     from triton_otel.errors import (
         ClientClosed,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from triton_otel.wire.phases import ConnectionInfo, Timing
 
 __all__ = [
+    "AsyncTritonClient",
     "ClientClosed",
     "ConfigError",
     "ConnectError",
@@ -58,6 +60,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AsyncTritonClient": "client.aio",
     "ConnectionInfo": "wire.phases",
     "ConnectionPoolConfig": "options",
     "InferResult": "kserve.result",

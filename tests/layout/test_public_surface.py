@@ -26,6 +26,7 @@ PUBLIC = {
     "ServerError",
     "Timing",
     "TransportError",
+    "AsyncTritonClient",
     "TritonClient",
     "TritonError",
     "__version__",

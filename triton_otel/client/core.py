@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpcore
 
@@ -16,16 +16,17 @@ from triton_otel.telemetry.fallback import StatsLog
 from triton_otel.wire.connect import BoundedBackend
 
 if TYPE_CHECKING:
-    from triton_otel.options import ClientConfig
+    from triton_otel.options import ClientConfig, ConnectionPoolConfig
+    from triton_otel.pool.aio import AsyncConnectionPool
     from triton_otel.pool.stats import PoolStats
     from triton_otel.telemetry.metrics import Instruments
     from triton_otel.wire.phases import Attempt
 
-__all__ = ["ClientCore"]
+__all__ = ["ClientCore", "Core"]
 
 
-class ClientCore:
-    """One pool and what tells of it.
+class Core:
+    """One pool and what tells of it; which pool and how it is closed say the subclasses.
 
     Parameters:
         config: Settings of the client that needs it first.
@@ -39,22 +40,13 @@ class ClientCore:
         config: ClientConfig,
         name: str,
         instruments: Instruments | None,
-        network_backend: httpcore.NetworkBackend | None,
+        network_backend: Any,
     ) -> None:
         pool = config.pool
-        assert pool.reuse is not None
         self.name = name
         self.instruments = instruments
         self._closed = False
-        self.pool = ConnectionPool(
-            max_connections=pool.max_total,
-            max_keepalive_connections=pool.max_idle,
-            keepalive_expiry=pool.keep_alive,
-            network_backend=BoundedBackend() if network_backend is None else network_backend,
-            max_lifetime=pool.max_lifetime,
-            max_queued=pool.max_queued,
-            reuse=pool.reuse,
-        )
+        self.pool = self._make_pool(pool, network_backend)
         self._stats_log: StatsLog | None = None
         if pool.monitoring:
             assert pool.stats_interval is not None
@@ -84,6 +76,46 @@ class ClientCore:
         if self._stats_log is not None:
             HOUSEKEEPER.add(self._stats_log)
 
+    def stats(self) -> PoolStats:
+        """Return the pool's numbers."""
+        return self.pool.stats()
+
+    def close(self) -> None:
+        """End the series and the log line, and close the sockets."""
+        self._closed = True
+        if self.instruments is not None:
+            self.instruments.discard(self.pool)
+        if self._stats_log is not None:
+            HOUSEKEEPER.remove(self._stats_log)
+        self._close_pool()
+
+    def _make_pool(self, pool: ConnectionPoolConfig, network_backend: Any) -> ConnectionPool | AsyncConnectionPool:
+        raise NotImplementedError
+
+    def _close_pool(self) -> None:
+        raise NotImplementedError
+
+
+class ClientCore(Core):
+    """One pool for threads and what tells of it."""
+
+    pool: ConnectionPool
+
+    def _make_pool(self, pool: ConnectionPoolConfig, network_backend: httpcore.NetworkBackend | None) -> ConnectionPool:
+        assert pool.reuse is not None
+        return ConnectionPool(
+            max_connections=pool.max_total,
+            max_keepalive_connections=pool.max_idle,
+            keepalive_expiry=pool.keep_alive,
+            network_backend=BoundedBackend() if network_backend is None else network_backend,
+            max_lifetime=pool.max_lifetime,
+            max_queued=pool.max_queued,
+            reuse=pool.reuse,
+        )
+
+    def _close_pool(self) -> None:
+        self.pool.close()
+
     def exchange(
         self, request: httpcore.Request, attempt: Attempt, queue_timeout: float | None
     ) -> tuple[int, list[tuple[bytes, bytes]], bytes | memoryview]:
@@ -105,19 +137,6 @@ class ClientCore:
             if self._closed:
                 # The pool itself can be used again after its close(), and this request may have come just then.
                 self.pool.close()
-
-    def stats(self) -> PoolStats:
-        """Return the pool's numbers."""
-        return self.pool.stats()
-
-    def close(self) -> None:
-        """End the series and the log line, and close the sockets."""
-        self._closed = True
-        if self.instruments is not None:
-            self.instruments.discard(self.pool)
-        if self._stats_log is not None:
-            HOUSEKEEPER.remove(self._stats_log)
-        self.pool.close()
 
 
 def needs_context(config: ClientConfig) -> bool:

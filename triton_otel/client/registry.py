@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
-from triton_otel.client.core import ClientCore, context_for, needs_context
+from triton_otel.client.core import Core, context_for, needs_context
 from triton_otel.pool.housekeeper import HOUSEKEEPER
 from triton_otel.telemetry.fallback import log_created
 from triton_otel.telemetry.metrics import instruments
@@ -35,7 +35,7 @@ CACHE_LOCK = threading.Lock()
 class _Entry:
     __slots__ = ("core", "count", "held")
 
-    def __init__(self, core: ClientCore, held: tuple[object, ...]) -> None:
+    def __init__(self, core: Core, held: tuple[object, ...]) -> None:
         self.core = core
         self.count = 1
         # Part of the key by identity: held so that no other object gets their ids.
@@ -47,7 +47,7 @@ class Lease:
 
     __slots__ = ("core", "key")
 
-    def __init__(self, key: Hashable, core: ClientCore) -> None:
+    def __init__(self, key: Hashable, core: Core) -> None:
         self.key = key
         self.core = core
 
@@ -59,22 +59,30 @@ _abandoned: deque[Lease] = deque()
 
 def acquire(
     config: ClientConfig,
+    core_type: type[Core],
     *,
     tracer_provider: TracerProvider | None,
     meter_provider: MeterProvider | None,
-    network_backend: httpcore.NetworkBackend | None,
+    network_backend: httpcore.NetworkBackend | httpcore.AsyncNetworkBackend | None,
+    loop: object = None,
 ) -> Lease:
     """Return a share of the core for these settings, making it if there is none.
+
+    Parameters:
+        config: The settings.
+        core_type: What kind of core.
+        tracer_provider, meter_provider, network_backend: As for the client.
+        loop: The event loop that the core belongs to; ``None`` for one of threads.
 
     Raises:
         ConfigError: The settings name a TLS file that cannot be used.
     """
     _collect_abandoned()
-    held = (tracer_provider, meter_provider, network_backend)
+    held = (tracer_provider, meter_provider, network_backend, loop)
     telemetry = config.telemetry
     key = (config.sharing_key, telemetry.metrics, telemetry.log_fallback, tuple(map(id, held)))
     shown = None if telemetry.metrics == "off" else instruments(meter_provider)
-    fresh: ClientCore | None = None
+    fresh: Core | None = None
     context: ssl.SSLContext | None = None
     while True:
         with CACHE_LOCK:
@@ -96,7 +104,7 @@ def acquire(
         if context is None:
             context = context_for(config)
         if missing and fresh is None:
-            fresh = ClientCore(config, config.pool_name or f"triton-pool-{next(_numbers)}", shown, network_backend)
+            fresh = core_type(config, config.pool_name or f"triton-pool-{next(_numbers)}", shown, network_backend)
     lease = Lease(key, entry.core)
     if lease.core is fresh:
         try:

@@ -1,4 +1,4 @@
-"""The client for threads."""
+"""The client for threads.  ``make generate`` makes this module from ``aio.py``: change it there."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from triton_otel import _clock
-from triton_otel._version import __version__
 from triton_otel.client import registry
-from triton_otel.client._face import Answer, Face, Prepared
+from triton_otel.client._face import Answer, Prepared
+from triton_otel.client.binding import ThreadBinding
 from triton_otel.client.failures import locate, translate
-from triton_otel.errors import ClientClosed, ServerError, TritonError
+from triton_otel.errors import ServerError, TritonError
 from triton_otel.kserve import routes
 from triton_otel.options import ClientConfig
-from triton_otel.telemetry.spans import RequestTelemetry
 from triton_otel.wire.phases import Attempt
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ __all__ = ["TritonClient"]
 T = TypeVar("T")
 
 
-class TritonClient:
+class TritonClient(ThreadBinding):
     """Client of one Triton Inference Server over HTTP; may be used from any number of threads.
 
     Clients with the same settings share one connection pool, whatever their endpoints; the last one that is closed
@@ -74,8 +73,6 @@ class TritonClient:
     Raises:
         ConfigError: A setting is wrong.  Nothing has been opened then.
     """
-
-    _lease: registry.Lease | None = None
 
     def __init__(
         self,
@@ -149,35 +146,6 @@ class TritonClient:
         client = cls.__new__(cls)
         client._start(ClientConfig.from_options(options), tracer_provider, meter_provider, network_backend)
         return client
-
-    def _start(
-        self,
-        config: ClientConfig,
-        tracer_provider: TracerProvider | None,
-        meter_provider: MeterProvider | None,
-        network_backend: httpcore.NetworkBackend | None,
-    ) -> None:
-        self._endpoint = config.endpoint
-        self._queue_timeout = config.pool.queue_timeout
-        self._face = Face(config, f"triton_otel/{__version__}")
-        lease = registry.acquire(
-            config, tracer_provider=tracer_provider, meter_provider=meter_provider, network_backend=network_backend
-        )
-        self._lease = lease
-        self._core = lease.core
-        try:
-            self._telemetry = RequestTelemetry(
-                host=config.endpoint.host,
-                port=config.endpoint.port,
-                base_url=str(config.endpoint),
-                pool_name=lease.core.name,
-                config=config.telemetry,
-                tracer_provider=tracer_provider,
-                instruments=lease.core.instruments,
-            )
-        except BaseException:
-            self.close()
-            raise
 
     def infer(
         self,
@@ -276,7 +244,7 @@ class TritonClient:
 
     def pool_stats(self) -> PoolStats:
         """Return the numbers of the pool, which other clients may share, all of one moment."""
-        return self._core.stats()
+        return self._stats()
 
     @property
     def endpoint(self) -> str:
@@ -286,42 +254,39 @@ class TritonClient:
     @property
     def pool_name(self) -> str:
         """Name of the pool in metrics, spans and log."""
-        return self._core.name
+        return self._name
 
     @property
     def closed(self) -> bool:
         """Whether :meth:`close` was called."""
-        return self._lease is None
+        return self._closed
 
     def close(self) -> None:
         """Give the pool back; the last client that shares it closes its sockets before this returns.
 
         Calling it again does nothing.
         """
-        # One step takes the lease, so of two threads that close at once one gets it.
-        lease = self.__dict__.pop("_lease", None)
-        if lease is not None:
-            registry.release(lease)
+        self._detach()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: types.TracebackType | None,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: types.TracebackType | None = None,
     ) -> None:
         self.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self.closed else str(self._core.stats()).removeprefix("Connection Pool Stats - ")
-        return f"<TritonClient {self._endpoint} [{self._core.name}: {state}]>"
+        state = "closed" if self._closed else str(self._stats()).removeprefix("Connection Pool Stats - ")
+        return f"<TritonClient {self._endpoint} [{self.pool_name}: {state}]>"
 
     def __del__(self) -> None:
-        lease = getattr(self, "_lease", None)
+        lease = self.__dict__.get("_lease")
         if lease is not None and not sys.is_finalizing():
-            self._lease = None
+            self._lease = self._live = None
             registry.abandon(lease)
             warnings.warn(f"unclosed client {self._endpoint}", ResourceWarning, source=self, stacklevel=2)
 
@@ -339,9 +304,7 @@ class TritonClient:
         """Send a request, read its answer, and tell telemetry of it either way."""
         face = self._face
         seconds = face.default_timeout if timeout is None else face.timeout(timeout)
-        if self._lease is None:
-            raise ClientClosed(f"the client of {self._endpoint} is closed")
-        core = self._core
+        core = self._live or self._enter()
         started = _clock.now()
         attempt = Attempt(started, started + seconds)
         call = self._telemetry.begin(

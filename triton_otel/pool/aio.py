@@ -26,6 +26,7 @@ from triton_otel.wire.aio.backend import default_backend
 from triton_otel.wire.aio.connection import AsyncHTTPConnection
 from triton_otel.wire.aio.runtime import close_now, running_loop
 from triton_otel.wire.aio.stream import TaskLink, WatchedAsyncBackend
+from triton_otel.wire.limits import EXTENSION, BodyCounter, bounded, check_response
 from triton_otel.wire.phases import Attempt
 from triton_otel.wire.stream import opening
 
@@ -50,6 +51,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
         max_lifetime: Seconds that a connection may live, shortened by up to 2.5 % at random; ``None`` for ever.
         max_queued: Limit of requests that wait for a connection; one more gets :class:`QueueFull`.  ``None`` for none.
         reuse: ``False`` closes every connection after its first request.
+        max_response_size: Limit in bytes of an answer's body, as for :class:`ConnectionPool`; ``None`` for none.
     """
 
     _leases_of = TaskLeases
@@ -73,6 +75,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
         max_lifetime: float | None = None,
         max_queued: int | None = None,
         reuse: bool = True,
+        max_response_size: int | None = None,
     ) -> None:
         if network_backend is None:
             network_backend = default_backend(direct=proxy is None and not http2)
@@ -91,6 +94,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
             socket_options=socket_options,
         )
         self._loop: Any = None
+        self._max_response_size = max_response_size
         self._begin(
             {
                 **limits(max_connections, max_keepalive_connections, keepalive_expiry),
@@ -187,6 +191,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
         self, request: httpcore.Request, attempt: Attempt, queue_timeout: float | None, *, whole: bool = False
     ) -> tuple[Slot, Any]:
         key = key_of(request)
+        request = bounded(request, self._max_response_size)
         if not self._reuse:
             request = closing(request)
         loop = running_loop()
@@ -249,7 +254,28 @@ async def _talk(connection: Any, request: httpcore.Request, whole: bool) -> Any:
     """Send a request; as :func:`triton_otel.pool.requests.talk`."""
     if whole and type(connection) is AsyncHTTPConnection:
         return await connection.exchange(request)
-    return await connection.handle_async_request(request)
+    response = await connection.handle_async_request(request)
+    if type(connection) is not AsyncHTTPConnection and EXTENSION in request.extensions:
+        check_response(request, response)
+        response.stream = _CountedStream(response.stream, request.extensions[EXTENSION])
+    return response
+
+
+class _CountedStream:
+    """The body of a response of httpcore's own connections, which know of no limit."""
+
+    def __init__(self, inner: Any, limit: int | None) -> None:
+        self._inner = inner
+        self._counter = BodyCounter(limit)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._inner:
+            self._counter.add(piece)
+            yield piece
+
+    async def aclose(self) -> None:
+        if hasattr(self._inner, "aclose"):
+            await self._inner.aclose()
 
 
 class _Dropped(Dropped):

@@ -15,7 +15,7 @@ from triton_otel.wire.aio.runtime import drop_now, running_loop
 if TYPE_CHECKING:
     from triton_otel.wire.phases import Attempt
 
-__all__ = ["LoopKeeper", "TaskLeases", "TaskWaiter", "finished"]
+__all__ = ["LoopKeeper", "TaskLeases", "TaskWaiter", "call_soon", "finished"]
 
 
 class Task(Protocol):
@@ -37,7 +37,7 @@ def finished(loop: Any) -> bool:
     return False
 
 
-def _call_soon(loop: Any, call: Any, *arguments: Any) -> None:
+def call_soon(loop: Any, call: Any, *arguments: Any) -> None:
     """Have something called by a loop, from any thread; by a loop that has ended nothing is called."""
     with contextlib.suppress(RuntimeError):
         if isinstance(loop, asyncio.AbstractEventLoop):
@@ -165,9 +165,9 @@ class LoopKeeper:
         if self._loop is None:
             return
         if isinstance(self._loop, asyncio.AbstractEventLoop):
-            _call_soon(self._loop, self._run)
+            call_soon(self._loop, self._run)
         else:
-            _call_soon(self._loop, self._bell.set)
+            call_soon(self._loop, self._bell.set)
 
     def _run(self) -> None:
         if self._timer is not None:

@@ -10,6 +10,7 @@ import httpcore
 from triton_otel.wire.aio.http11 import AsyncHTTP11, timeouts_of
 from triton_otel.wire.buffers import MAX_AHEAD, BodyBuffer, aligned_copy
 from triton_otel.wire.http11 import CUT_SHORT, LOGGER
+from triton_otel.wire.limits import EXTENSION, check_length
 from triton_otel.wire.message import head_of, parts_of
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ class AsyncExchangeConnection(AsyncHTTP11):
             answer = await self.receive_head(False, timeout)
             length = answer.body_length(request.method)
             body: bytes | memoryview
+            limit = request.extensions.get(EXTENSION)
+            if limit is not None:
+                check_length(length, limit)
             if length is not None:
                 body = await self._body(length, answer.json_length, timeout)
                 self.received = answer.keeps and not head.closes

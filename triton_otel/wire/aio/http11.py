@@ -20,6 +20,7 @@ from triton_otel.wire.aio.transport import async_transport_for
 from triton_otel.wire.chunks import ChunkDecoder
 from triton_otel.wire.encoder import BadRequest, BodyCount, RequestHead
 from triton_otel.wire.http11 import CUT_SHORT, LOGGER, MAX_INTERIM, NO_ANSWER, READ_SIZE, SCRATCH, State
+from triton_otel.wire.limits import EXTENSION, BodyCounter, check_length
 from triton_otel.wire.message import head_of
 from triton_otel.wire.parser import MAX_HEAD, BadResponse, ResponseHead, find_end, parse_head
 
@@ -122,6 +123,9 @@ class AsyncHTTP11(httpcore.AsyncConnectionInterface):
         answer: ResponseHead,
         headers: list[tuple[bytes, bytes]],
     ) -> httpcore.Response:
+        limit = request.extensions.get(EXTENSION)
+        if limit is not None:
+            check_length(answer.body_length(request.method), limit)
         stream: httpcore.AsyncNetworkStream = self._network_stream
         switched = answer.status == 101 or (request.method == b"CONNECT" and answer.status < 300)
         if switched:
@@ -216,6 +220,7 @@ class AsyncHTTP11(httpcore.AsyncConnectionInterface):
         """Read the body piece by piece; see httpcore for what it raises."""
         timeout = timeouts_of(request).get("read")
         length = answer.body_length(request.method)
+        counter = BodyCounter(request.extensions.get(EXTENSION))
         if length is not None:
             left = length
             while left:
@@ -233,9 +238,11 @@ class AsyncHTTP11(httpcore.AsyncConnectionInterface):
                 if not data:
                     raise httpcore.RemoteProtocolError(f"{CUT_SHORT} (incomplete chunked read)")
                 for piece in self._fed(decoder, data):
+                    counter.add(piece)
                     yield piece
         else:
             while data := self._buffered(READ_SIZE) or await self._transport.receive(READ_SIZE, timeout):
+                counter.add(data)
                 yield data
             self.ended = True
         self.received = keeps
