@@ -172,6 +172,11 @@ class ThreadLeases:
             elif state == IDLE:
                 close_connection(slot)
 
+    def reuse_no_more(self) -> None:
+        """Have every connection closed after its request, for there will be nobody to close it later."""
+        with self._lock:
+            self._state.reuse = False
+
     def close_unused(self) -> None:
         """Close sockets of idle connections and of leases whose thread has ended; the books stay as they are."""
         running = {thread.ident for thread in threading.enumerate() if thread is not threading.current_thread()}

@@ -229,6 +229,7 @@ class PoolShell:
 
     def interpreter_ends(self) -> None:
         """Close the sockets that no running thread uses, which would be called unclosed; nobody runs on to be told."""
+        self._leases.reuse_no_more()
         self._leases.close_unused()
 
     def forked(self) -> None:

@@ -59,11 +59,15 @@ class Upkeep:
 
 
 _pools: weakref.WeakSet[Kept] = weakref.WeakSet()
+_over = False
 
 
 def enlist(pool: Kept) -> None:
     """Have the pool start over in every forked child, and told of the interpreter's end."""
     _pools.add(pool)
+    if _over:
+        # Made by a finalizer, when everybody else has been told.
+        pool.interpreter_ends()
 
 
 def _after_fork_in_child() -> None:
@@ -73,6 +77,8 @@ def _after_fork_in_child() -> None:
 
 
 def _at_exit() -> None:
+    global _over
+    _over = True
     for pool in list(_pools):
         with contextlib.suppress(Exception):
             pool.interpreter_ends()
