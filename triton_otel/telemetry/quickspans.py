@@ -20,10 +20,19 @@ from triton_otel.telemetry.swapping import UnknownShapeError, swapped
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
-__all__ = ["QuickAttributes", "quick_provider"]
+__all__ = ["QuickAttributes", "needs_no_cleaning", "quick_provider"]
 
 _TEXT = frozenset({str})
 _CLEAN = frozenset({str, bool, int, float})
+
+
+def needs_no_cleaning(attributes: Mapping[str, Any]) -> bool:
+    """Return whether the SDK would keep attributes as they are: keys are texts, values texts, truth values, numbers."""
+    return (
+        _CLEAN.issuperset(map(type, attributes.values()))
+        and _TEXT.issuperset(map(type, attributes))
+        and ("" not in attributes)
+    )
 
 
 class QuickAttributes(BoundedAttributes):
@@ -35,9 +44,7 @@ class QuickAttributes(BoundedAttributes):
             self._immutable
             or self.max_value_len is not None
             or (self.maxlen is not None and len(held) + len(attributes) > self.maxlen)
-            or not _CLEAN.issuperset(map(type, attributes.values()))
-            or not _TEXT.issuperset(map(type, attributes))
-            or "" in attributes
+            or not needs_no_cleaning(attributes)
         ):
             super()._set_items(attributes)
             return

@@ -24,6 +24,7 @@ from triton_otel import _clock
 from triton_otel.errors import ConfigError
 from triton_otel.telemetry import names
 from triton_otel.telemetry.exporters import checked, exporters, fast_export_wanted, quickened
+from triton_otel.telemetry.quickmetrics import quick_meter_provider
 from triton_otel.telemetry.quickspans import quick_provider
 from triton_otel.telemetry.quiet import note
 
@@ -124,9 +125,9 @@ def configure(
         service_name: ``service.name`` of the resource; ``None`` leaves it to the environment.
         shutdown_timeout: Seconds, greater than 0.
         fast_export: Whether the OTLP exporters get spans as bytes from :mod:`triton_otel.telemetry.encoding`, which
-            costs a seventh of their own way, and the SDK takes our attributes without cleaning each; what is sent is
-            the same.  ``None`` for what ``TRITON_OTEL_TELEMETRY_FAST_EXPORT`` says (``true`` or ``false``), which is
-            ``true`` by default.
+            costs a seventh of their own way, and the SDK takes the client's attributes without cleaning each, on spans
+            and on metrics; what is sent is the same.  ``None`` for what ``TRITON_OTEL_TELEMETRY_FAST_EXPORT`` says
+            (``true`` or ``false``), which is ``true`` by default.
 
     Returns:
         The handle.
@@ -203,7 +204,7 @@ def _from_environment(
         if "traces" not in kept:
             tracer_provider = _tracer_provider(resource, made, fast_export)
         if "metrics" not in kept:
-            meter_provider = _meter_provider(resource, made)
+            meter_provider = _meter_provider(resource, made, fast_export)
     except BaseException:
         # Exporters and readers have threads and sockets from the start.
         _all_within([_Stopper(stop) for stop in made], _clock.now() + 1.0)
@@ -257,7 +258,7 @@ def _tracer_provider(resource: Resource, made: list[Callable[[], object]], fast_
     return provider
 
 
-def _meter_provider(resource: Resource, made: list[Callable[[], object]]) -> MeterProvider:
+def _meter_provider(resource: Resource, made: list[Callable[[], object]], fast_export: bool) -> MeterProvider:
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 
@@ -271,9 +272,9 @@ def _meter_provider(resource: Resource, made: list[Callable[[], object]]) -> Met
         reader = exporter if isinstance(exporter, MetricReader) else PeriodicExportingMetricReader(exporter)
         made[-1] = reader.shutdown
         readers.append(reader)
-    provider: MeterProvider = checked(
-        "the meter provider", lambda: MeterProvider(metric_readers=readers, resource=resource, shutdown_on_exit=False)
-    )
+    kind = quick_meter_provider if fast_export else MeterProvider
+    settings: dict[str, Any] = {"metric_readers": readers, "resource": resource, "shutdown_on_exit": False}
+    provider: MeterProvider = checked("the meter provider", partial(kind, **settings))
     return provider
 
 
