@@ -8,12 +8,13 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 p
 # Arguments for the demo, pytest and the benchmarks: make demo ARGS='--seconds 5', make test ARGS='-k pool'.
 ARGS ?=
 
-.PHONY: help demo test bench fuzz lint types format generate clean
+.PHONY: help demo test bench stress fuzz lint types format generate clean
 
 help:
 	@echo 'make demo    an instrumented client on an embedded server, about 15 seconds'
 	@echo 'make test    all tests, with a real Triton where the machine can have one'
 	@echo 'make bench   side by side with other clients, minutes; ARGS=--quick for a short form'
+	@echo 'make stress  servers that misbehave, two minutes for each shape of load; ARGS="--minutes 10" for longer'
 	@echo 'make fuzz    damaged answers for five minutes; ARGS=-max_total_time=3600 for longer'
 	@echo 'make lint    ruff check and format check'
 	@echo 'make types   mypy, strict'
@@ -29,6 +30,9 @@ test: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+stress: $(VENV)/dev.stamp
+	@$(BIN)/python tests/stress $(ARGS)
 
 fuzz: $(VENV)/dev.stamp
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris

@@ -7,12 +7,13 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from support.loops import AsyncioWay, TrioWay
 from support.raw_server import wait_for
 from support.ways import SyncWay, Way
 
 from triton_otel.pool.housekeeper import HOUSEKEEPER
 
-WAYS = {"sync": SyncWay}
+WAYS: dict[str, type[Way]] = {"threads": SyncWay, "asyncio": AsyncioWay, "trio": TrioWay}
 
 
 @pytest.fixture(autouse=True)
@@ -39,4 +40,4 @@ def make_way(request: pytest.FixtureRequest) -> Iterator[Callable[..., Way]]:
 
     yield make
     for way in ways:
-        way.close()
+        way.finish()

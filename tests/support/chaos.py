@@ -188,7 +188,7 @@ class _Connection:
         played[how] += 1
         await self._send(status, headers, body, how, slow)
         if how != "stay":
-            await self._hang_up(how, len(body))
+            await self._hang_up(how, at_once=len(body) < _SMALL and not slow)
 
     async def _send(self, status: int, headers: dict[str, str], body: bytes, how: str, slow: bool) -> None:
         if how == "announced":
@@ -219,7 +219,7 @@ class _Connection:
         self._writer.write(data)
         await self._writer.drain()
 
-    async def _hang_up(self, how: str, size: int) -> None:
+    async def _hang_up(self, how: str, *, at_once: bool) -> None:
         if how == "idle":
             # A request that has begun to come is answered.
             with contextlib.suppress(asyncio.TimeoutError):
@@ -233,7 +233,8 @@ class _Connection:
             self._reset()
         elif how == "unanswered":
             await self._read()
-        elif how == "rst" and size < _SMALL:
+        elif how == "rst" and at_once:
+            # Only what has left in one segment is sure not to be thrown away with the connection.
             await asyncio.sleep(self._chance.random() * 0.005)
             self._reset()
         await self._flushed()

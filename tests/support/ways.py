@@ -13,7 +13,7 @@ from triton_otel import _clock
 from triton_otel.pool import ConnectionPool, PoolStats
 from triton_otel.wire.phases import Attempt
 
-__all__ = ["PATIENT", "Answer", "SyncWay", "Way"]
+__all__ = ["PATIENT", "Answer", "Cancelled", "SyncWay", "Way"]
 
 PATIENT = {"connect": 15.0, "read": 15.0, "write": 15.0, "pool": 30.0}
 """Time-outs that are never reached by a program that works."""
@@ -28,10 +28,16 @@ class Answer:
     body: bytes
 
 
+class Cancelled(Exception):
+    """The request was cancelled, as was asked for."""
+
+
 class Way(Protocol):
     """A pool, asked by threads."""
 
     pool: Any
+    cancels: bool
+    """Whether a request can be cancelled."""
 
     def ask(
         self,
@@ -43,6 +49,7 @@ class Way(Protocol):
         deadline: float | None = None,
         whole: bool = False,
         trace: Any = None,
+        cancel_after: float | None = None,
     ) -> Answer:
         """Send a request that may be repeated (GET, or POST where there is a body) and read its answer.
 
@@ -54,17 +61,26 @@ class Way(Protocol):
             deadline: Seconds for everything; only with ``whole``.
             whole: Ask with ``exchange()`` in place of ``request()``.
             trace: A callback of httpcore's.
+            cancel_after: Seconds after which the request is cancelled, twice where that is possible.
+
+        Raises:
+            Cancelled: It was.
         """
 
     def drop(self, url: str) -> None:
         """Ask, and forget the response before its end, without closing it."""
 
     def close(self) -> None:
-        """Close the pool."""
+        """Close the pool; it can be used again."""
+
+    def finish(self) -> None:
+        """Close the pool and what it runs on."""
 
 
 class SyncWay:
     """A pool for threads."""
+
+    cancels = False
 
     def __init__(self, **arguments: Any) -> None:
         self.pool = ConnectionPool(**arguments)
@@ -79,8 +95,10 @@ class SyncWay:
         deadline: float | None = None,
         whole: bool = False,
         trace: Any = None,
+        cancel_after: float | None = None,
     ) -> Answer:
         """See :class:`Way`."""
+        assert cancel_after is None
         request = request_of(url, body, headers, timeouts, trace)
         if whole:
             now = _clock.now()
@@ -100,6 +118,8 @@ class SyncWay:
     def close(self) -> None:
         """See :class:`Way`."""
         self.pool.close()
+
+    finish = close
 
 
 def request_of(
