@@ -92,6 +92,7 @@ def test_a_default_and_the_same_value_spelled_out_share(one, other):
         {"pool": ConnectionPoolConfig(max_lifetime="1 h")},
         {"pool": ConnectionPoolConfig(queue_timeout="1 s")},
         {"pool": ConnectionPoolConfig(max_queued=5)},
+        {"pool": ConnectionPoolConfig(warm_up=1, max_idle=0)},
         {"pool_name": "mine"},
         {"tls_verify": False},
         {"tls_server_name": "triton.example"},

@@ -45,7 +45,7 @@ def test_repr_shows_what_is_set() -> None:
     assert repr(config) == "ConnectionPoolConfig(max_idle=30, keep_alive=300.0)"
     assert repr(config.resolve(30)) == (
         "ConnectionPoolConfig(max_idle=30, keep_alive=300.0, max_total=100, connection_timeout=10.0, reuse=True, "
-        "monitoring=False, stats_interval=30.0)"
+        "monitoring=False, stats_interval=30.0, warm_up=0)"
     )
 
 
@@ -58,6 +58,7 @@ def test_resolve_fills_the_documented_defaults() -> None:
         reuse=True,
         monitoring=False,
         stats_interval="30 s",
+        warm_up=0,
     )
 
 
@@ -118,6 +119,7 @@ def test_a_set_max_idle_does_not_give_way() -> None:
         {"max_idle": -1},
         {"max_total": 0},
         {"max_queued": -1},
+        {"warm_up": -1},
         {"keep_alive": 0},
         {"connection_timeout": -1},
         {"stats_interval": "0 s"},

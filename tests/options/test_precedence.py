@@ -31,6 +31,7 @@ SAMPLES: dict[str, tuple[str, object]] = {
     "connection-max-lifetime": ("PT10M", 600.0),
     "connection-pool-queue-timeout": ("2 s", 2.0),
     "connection-pool-max-queued": ("0", 0),
+    "connection-pool-warm-up": ("3", 3),
     "connection-pool-stats-interval": ("1 s", 1.0),
     "tls-ca-file": ("ca.pem", "ca.pem"),
     "tls-cert-file": ("c.pem", "c.pem"),

@@ -30,6 +30,7 @@ KEYS = [
     "connection-max-lifetime",
     "connection-pool-queue-timeout",
     "connection-pool-max-queued",
+    "connection-pool-warm-up",
     "pool-name",
     "tls-ca-file",
     "tls-cert-file",

@@ -226,6 +226,18 @@ def reuse_hinted(size: int) -> int:
     return steps(event)
 
 
+def warm(size: int) -> int:
+    state = with_idle(size - 1)
+    state.max_total = state.max_idle = size
+
+    def event() -> None:
+        slot = state.warm(A)
+        assert slot is not None
+        state.warmed(slot, 1.0)
+
+    return steps(event)
+
+
 def evict_hinted(size: int) -> int:
     state = books(size, keep_alive=300.0)
     hinted(state, leased(state, size), apart=0.25)
@@ -287,6 +299,7 @@ EVENTS = [
     evict_hinted,
     expire_one_hinted_in_the_middle,
     expire_no_hinted,
+    warm,
     snapshot,
     many_places,
 ]

@@ -32,6 +32,7 @@ class Books(RuleBasedStateMachine):
         self.now = 1000.0
         self.state = PoolState(**limits, jitter=lambda: 0.5)
         self.opening: list[Slot] = []
+        self.warming: list[Slot] = []  # opening, ahead of any request
         self.fresh: list[Slot] = []  # leased, liveness not checked yet
         self.used: list[Slot] = []  # leased, with a request on it
         self.idle: list[Slot] = []  # in order of their return
@@ -44,6 +45,7 @@ class Books(RuleBasedStateMachine):
         self.before = self.state.snapshot()
         self.reuse_allowed = bool(limits["reuse"])
         self.promised = self.state.next_due(self.now) or math.inf
+        self.unused = 0  # opened ahead, and no request yet
 
     # Helpers of the model.
 
@@ -123,6 +125,38 @@ class Books(RuleBasedStateMachine):
         assert slot.requests == 1
         self.used.append(slot)
 
+    @rule(key=st.sampled_from(KEYS))
+    def warm(self, key: Any) -> None:
+        room = self.state.total < self.state.max_total and len(self.idle) < self.state.max_idle
+        stays = self.reuse_allowed and self.state.keep_alive != 0.0
+        slot = self.state.warm(key)
+        assert (slot is not None) == (room and stays)
+        if slot is not None:
+            assert slot.state == OPENING
+            assert slot.evicted is None
+            self.warming.append(slot)
+
+    @precondition(lambda self: self.warming)
+    @rule(number=pick)
+    def warmed(self, number: int) -> None:
+        slot = self.warming.pop(number % len(self.warming))
+        queued, idle = bool(self.queue), list(self.idle)
+        waiter, surplus = self.state.warmed(slot, self.now)
+        self.unused += 1
+        assert slot.requests == 0
+        assert (waiter is not None) == queued
+        assert surplus in (None, slot), "nothing else is closed for it"
+        self.closes(surplus, "surplus")
+        if waiter is None and surplus is None:
+            self.idle.append(slot)
+        assert self.idle[: len(idle)] == idle
+        self.woken(waiter)
+
+    @precondition(lambda self: self.warming)
+    @rule(number=pick, error_type=st.sampled_from([None, "connection_refused"]))
+    def not_warmed(self, number: int, error_type: str | None) -> None:
+        self.woken(self.state.failed(self.warming.pop(number % len(self.warming)), error_type))
+
     @precondition(lambda self: self.opening)
     @rule(number=pick, error_type=st.sampled_from([None, "connection_refused"]))
     def failed(self, number: int, error_type: str | None) -> None:
@@ -136,6 +170,7 @@ class Books(RuleBasedStateMachine):
         requests = slot.requests
         self.state.begin(slot)
         assert slot.requests == requests + 1
+        self.unused -= slot.requests == 1
         self.used.append(slot)
 
     @precondition(lambda self: self.fresh)
@@ -258,7 +293,7 @@ class Books(RuleBasedStateMachine):
 
     @rule()
     def close(self) -> None:
-        held = [*self.opening, *self.fresh, *self.used]
+        held = [*self.opening, *self.warming, *self.fresh, *self.used]
         held += [waiter.grant for waiter in self.granted if waiter.grant not in self.zombies]  # type: ignore[misc]
         slots, waiters = self.state.close()
         assert set(slots) == {*held, *self.idle, *self.closing}
@@ -272,7 +307,7 @@ class Books(RuleBasedStateMachine):
             assert self.state.closed(slot) is None
         self.promised = self.state.next_due(self.now) or math.inf
         self.zombies += held
-        for part in (self.opening, self.fresh, self.used, self.idle, self.closing, self.queue):
+        for part in (self.opening, self.warming, self.fresh, self.used, self.idle, self.closing, self.queue):
             part.clear()
 
     @precondition(lambda self: self.zombies)
@@ -317,7 +352,7 @@ class Books(RuleBasedStateMachine):
             return
         state, stats = self.state, self.state.snapshot()
         granted = [waiter.grant for waiter in self.granted if waiter.grant not in self.zombies]
-        held = [*self.opening, *self.fresh, *self.used, *granted]
+        held = [*self.opening, *self.warming, *self.fresh, *self.used, *granted]
         assert set(state.slots) == {*held, *self.idle, *self.closing}
         assert [slot.id for slot in state.slots] == sorted(slot.id for slot in state.slots), "in order of their making"
         assert stats.total == len(held) + len(self.idle) + len(self.closing) <= state.max_total
@@ -325,14 +360,14 @@ class Books(RuleBasedStateMachine):
         assert stats.active == stats.total - stats.idle
         assert stats.queued == state.queued == len(self.queue)
         assert stats.queued == 0 or (stats.total == state.max_total and stats.idle == 0)
-        assert all(slot.state == OPENING for slot in self.opening)
+        assert all(slot.state == OPENING for slot in [*self.opening, *self.warming])
         assert all(slot.state == LEASED for slot in [*self.fresh, *self.used])
         assert all(slot.state == CLOSING for slot in self.closing)
         assert all(slot.state == CLOSED for slot in self.zombies)
         assert state.orphans == len(self.zombies)
         open_now = sum(slot.state in (LEASED, IDLE, CLOSING) for slot in state.slots)
         assert stats.opened == sum(stats.closed.values()) + open_now
-        assert stats.acquired_new == stats.opened
+        assert stats.acquired_new == stats.opened - self.unused
         for waiter in self.waited:
             assert self.ends[id(waiter)] == (waiter not in self.queue), "every waiter ends exactly once"
 
@@ -351,9 +386,11 @@ class Books(RuleBasedStateMachine):
         """Everything comes to rest, and the books serve one more request."""
         if not hasattr(self, "state"):
             return
-        while self.closing or self.opening or self.fresh or self.used or self.granted:
+        while self.closing or self.opening or self.warming or self.fresh or self.used or self.granted:
             if self.closing:
                 self.closed(0)
+            elif self.warming:
+                self.warmed(0)
             elif self.opening:
                 self.failed(0, None)
             elif self.fresh:

@@ -8,32 +8,38 @@ from support.raw_server import wait_for
 from triton_otel.pool import ConnectionPool, PoolStats
 
 
-def check(stats: PoolStats, *, opening: int = 0) -> None:
-    """Check what holds at any moment; ``opening`` slots have not been counted as opened yet."""
+def check(stats: PoolStats, *, opening: int = 0, unused: int = 0) -> None:
+    """Check what holds at any moment.
+
+    Parameters:
+        stats: The numbers.
+        opening: How many slots have not been counted as opened yet.
+        unused: How many connections were opened ahead and have served no request.
+    """
     assert stats.idle + stats.active == stats.total <= stats.max_total
     assert stats.idle <= stats.max_idle
     assert stats.queued == 0 or (stats.idle == 0 and stats.total == stats.max_total)
     assert stats.opened == sum(stats.closed.values()) + stats.total - opening
-    assert stats.acquired_new == stats.opened
+    assert stats.acquired_new == stats.opened - unused
     assert stats.resends == sum(stats.resent.values())
     assert min(stats.idle, stats.active, stats.queued, stats.total) >= 0
 
 
-def settled(pool: ConnectionPool) -> PoolStats:
-    """Wait until no lease is out, check the numbers, and return them."""
+def settled(pool: ConnectionPool, *, unused: int = 0) -> PoolStats:
+    """Wait until no lease is out, check the numbers, and return them; ``unused`` as for :func:`check`."""
     wait_for(lambda: pool.stats().active == pool.stats().queued == 0, f"a quiet pool: {pool!r}")
     stats = pool.stats()
-    check(stats)
+    check(stats, unused=unused)
     assert len(pool.connections) == stats.total
     assert repr(pool).endswith(f"[Requests: 0 active, 0 queued | Connections: 0 active, {stats.idle} idle]>")
     return stats
 
 
-def serves(pool: ConnectionPool, url: str) -> PoolStats:
-    """Send one more request; it must be answered, and the books must be exact after it."""
+def serves(pool: ConnectionPool, url: str, *, unused: int = 0) -> PoolStats:
+    """Send one more request; it must be answered, and the books must be exact after it, ``unused`` as there."""
     response = pool.request("GET", url, extensions={"timeout": {"pool": 10, "connect": 10, "read": 10, "write": 10}})
     assert (response.status, response.content) == (200, b"ok")
-    return settled(pool)
+    return settled(pool, unused=unused)
 
 
 def get(url: str, **extensions: object) -> httpcore.Request:

@@ -113,7 +113,9 @@ class ThreadBinding(Binding[ClientCore]):
         network_backend: Any,
     ) -> None:
         self._begin(config, tracer_provider, meter_provider, network_backend)
-        self._name = self._attach().name
+        core = self._attach()
+        self._name = core.name
+        core.warm_up(config)
 
     def _enter(self) -> ClientCore:
         raise self._refuse()

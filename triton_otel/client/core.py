@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
+import threading
 from typing import TYPE_CHECKING, Any
 
 import httpcore
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from triton_otel.wire.phases import Attempt
 
 __all__ = ["ClientCore", "Core"]
+
+logger = logging.getLogger("triton_otel.pool")
 
 
 class Core:
@@ -103,6 +107,7 @@ class ClientCore(Core):
 
     def _make_pool(self, pool: ConnectionPoolConfig, network_backend: httpcore.NetworkBackend | None) -> ConnectionPool:
         assert pool.reuse is not None
+        self._warm: dict[object, threading.Thread] = {}
         return ConnectionPool(
             max_connections=pool.max_total,
             max_keepalive_connections=pool.max_idle,
@@ -115,6 +120,38 @@ class ClientCore(Core):
 
     def _close_pool(self) -> None:
         self.pool.close()
+
+    def warm_up(self, config: ClientConfig) -> None:
+        """Open connections to a client's endpoint in the background, once for each endpoint.
+
+        A thread of its own does it and ends then: connecting may block for seconds, for which the housekeeper is no
+        place.  Never raises.
+        """
+        pool, endpoint = config.pool, config.endpoint
+        if not pool.warm_up or not pool.reuse:
+            return
+        thread = threading.Thread(target=self._warm_up, args=(config,), name="triton-otel-warm-up", daemon=True)
+        place = (endpoint.scheme, endpoint.host, endpoint.port)
+        # One step, so that of two clients that are made at once one does it.
+        if self._warm.setdefault(place, thread) is thread:
+            try:
+                thread.start()
+            except RuntimeError:
+                logger.debug("no thread to warm up %s", endpoint)
+
+    def _warm_up(self, config: ClientConfig) -> None:
+        count, server_name = config.pool.warm_up, config.tls.server_name
+        assert count is not None
+        try:
+            if not self._closed:
+                timeout = config.pool.connection_timeout
+                self.pool.warm_up(str(config.endpoint), count, timeout=timeout, sni_hostname=server_name)
+        except Exception as error:
+            logger.debug("warm-up of %s stopped", config.endpoint, exc_info=error)
+        finally:
+            if self._closed:
+                # The pool itself can be used again after its close(), and this may have come just then.
+                self.pool.close()
 
     def exchange(
         self, request: httpcore.Request, attempt: Attempt, queue_timeout: float | None

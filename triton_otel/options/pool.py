@@ -34,6 +34,8 @@ class ConnectionPoolConfig:
         max_lifetime: How long a connection may live.  Default unset: no limit.
         queue_timeout: How long a request may queue for a connection.  Default unset: the rest of its deadline.
         max_queued: Most requests that may queue, at least 0.  Default unset: no limit.
+        warm_up: Connections to open to the endpoint in the background when its first client is made, at least 0; no
+            more than *max_idle* are, and none for asyncio.  Default 0.
 
     Raises:
         ConfigError: A value is outside its range, or *max_idle* is greater than *max_total*.
@@ -49,6 +51,7 @@ class ConnectionPoolConfig:
     max_lifetime: float | None
     queue_timeout: float | None
     max_queued: int | None
+    warm_up: int | None
 
     def __init__(
         self,
@@ -63,6 +66,7 @@ class ConnectionPoolConfig:
         max_lifetime: Duration | None = None,
         queue_timeout: Duration | None = None,
         max_queued: int | None = None,
+        warm_up: int | None = None,
     ) -> None:
         given = {
             "max_idle": max_idle,
@@ -75,6 +79,7 @@ class ConnectionPoolConfig:
             "max_lifetime": max_lifetime,
             "queue_timeout": queue_timeout,
             "max_queued": max_queued,
+            "warm_up": warm_up,
         }
         for name, value in given.items():
             object.__setattr__(self, name, None if value is None else _BY_FIELD[name].read(value, name))

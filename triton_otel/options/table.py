@@ -183,6 +183,18 @@ OPTIONS: tuple[Option, ...] = (
         text="Most requests that may queue for a connection; a further one fails at once. Unset means no limit.",
     ),
     Option(
+        key="connection-pool-warm-up",
+        field="warm_up",
+        group="pool",
+        kind=whole_number(0),
+        section="advanced",
+        default=0,
+        also="more than `connection-pool-max-idle` means just that many",
+        text="Connections that are opened to the endpoint in the background when the first client of this endpoint and "
+        "pool is made. Only free places are used, and a failure shows in the pool's numbers only. Not for asyncio: "
+        "a client has no loop there when it is made.",
+    ),
+    Option(
         key="connection-pool-stats-interval",
         field="stats_interval",
         group="pool",

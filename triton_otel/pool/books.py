@@ -173,6 +173,20 @@ class Books:
         assert self._holds()
         return slot
 
+    def _came_up(self, slot: Slot, now: float) -> None:
+        """The connection of an ``OPENING`` slot is there."""
+        slot.opened_at = now
+        self.counters.opened += 1
+        if slot.state == CLOSED:
+            # The pool was closed while it opened; this keeps opened == closed + total.
+            self.counters.count_closed("shutdown")
+            return
+        assert slot.state == OPENING
+        slot.state = LEASED
+        if self.max_lifetime is not None:
+            slot.dies_at = now + self.max_lifetime * (1.0 - 0.025 * self._jitter())
+            self._lifetimes.add(slot)
+
     def _start_closing(self, slot: Slot, reason: str) -> None:
         slot.state = CLOSING
         slot.close_reason = reason

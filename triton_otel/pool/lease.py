@@ -137,12 +137,12 @@ def leftover(slot: Slot) -> bool:
 def may_resend(slot: Slot, request: httpcore.Request, attempt: Attempt, error: BaseException) -> bool:
     """Tell whether a failed request may be sent once more, on a new connection.
 
-    It met a connection that was used before and that the server has closed, no byte of an answer came, its body can be
+    It met a connection that was there before and that the server has closed, no byte of an answer came, its body can be
     sent again, and sending twice does no harm: by its method, or because the caller says so with the extension
     ``idempotent`` (RFC 9110 section 9.2.2).
     """
     return (
-        attempt.reused is True
+        (attempt.reused is True or slot.ahead)
         and attempt.resend_count == 0
         and attempt.bytes_received == 0
         and slot.state != CLOSED

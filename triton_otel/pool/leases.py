@@ -127,6 +127,21 @@ class ThreadLeases:
             waiter = self._state.failed(slot, error_type)
         self._wake(waiter)
 
+    def warm(self, key: Key) -> Slot | None:
+        """Return an ``OPENING`` slot for a connection ahead of any request, ``None`` where there is no room for one."""
+        with self._lock:
+            return self._state.warm(key)
+
+    def warmed(self, slot: Slot, now: float) -> None:
+        """The connection that was opened ahead of any request is there."""
+        with self._lock:
+            waiter, surplus = self._state.warmed(slot, now)
+        self._wake(waiter)
+        if surplus is not None:
+            self._close_slot(surplus)
+        elif slot.state == CLOSED:
+            close_connection(slot)
+
     def release(self, slot: Slot, reason: str | None, now: float | None = None) -> None:
         """End a lease.
 

@@ -109,7 +109,7 @@ class PoolShell:
 
     def __repr__(self) -> str:
         slots, orphans, queued = self._leases.slots()
-        leased = orphans + sum(slot.state in (LEASED, OPENING) for slot in slots)
+        leased = orphans + sum(slot.state == LEASED or (slot.state == OPENING and not slot.ahead) for slot in slots)
         idle = sum(slot.state == IDLE for slot in slots)
         return (
             f"<{type(self).__name__} [Requests: {leased} active, {queued} queued | "
@@ -121,9 +121,10 @@ class PoolShell:
     def _opened(self, slot: Slot, attempt: Attempt) -> None:
         slot.link.on_first_write = None
         self._leases.opened(slot, slot.link.connected_at or _clock.now())
-        self._report_created(slot, attempt, None)
+        self.report_created(slot, attempt, None)
 
-    def _report_created(self, slot: Slot, attempt: Attempt, error_type: str | None) -> None:
+    def report_created(self, slot: Slot, attempt: Attempt, error_type: str | None) -> None:
+        """Tell the observer of a connection that was made, or could not be made (``error_type``)."""
         if self.observer is not None and attempt.connect is not None:
             seconds = attempt.connect + (attempt.tls or 0.0)
             with contextlib.suppress(Exception):
@@ -142,7 +143,7 @@ class PoolShell:
             attempt.never_connected()
             self._leases.failed(slot, error_type)
             if error_type is not None:
-                self._report_created(slot, attempt, error_type)
+                self.report_created(slot, attempt, error_type)
         else:
             self._leases.release(slot, close_reason(error))
 

@@ -65,6 +65,7 @@ class Slot:
 
     __slots__ = (
         "_server_idle",
+        "ahead",
         "close_reason",
         "connection",
         "dies_at",
@@ -100,6 +101,8 @@ class Slot:
         self.dies_at: float | None = None
         self.lifetime_bucket = -1
         self.requests = 0
+        self.ahead = False
+        """Whether it is, or was, opened ahead of any request."""
         self.close_reason: str = ""
 
     def heed(self, hint: Hint | None, ended: float) -> None:

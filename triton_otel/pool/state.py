@@ -58,26 +58,19 @@ class PoolState(Books):
         return waiter
 
     def begin(self, slot: Slot) -> None:
-        """A request starts on a connection that was used before and was found alive."""
+        """A request starts on a connection that was there before and was found alive."""
         assert slot.state in (LEASED, CLOSED)
         slot.requests += 1
-        self.counters.acquired_reused += 1
+        if slot.requests == 1:
+            self.counters.acquired_new += 1
+        else:
+            self.counters.acquired_reused += 1
 
     def opened(self, slot: Slot, now: float) -> None:
         """The connection of an ``OPENING`` slot is there, and its request starts on it."""
         slot.requests = 1
-        slot.opened_at = now
-        self.counters.opened += 1
         self.counters.acquired_new += 1
-        if slot.state == CLOSED:
-            # The pool was closed while it opened; this keeps opened == closed + total.
-            self.counters.count_closed("shutdown")
-            return
-        assert slot.state == OPENING
-        slot.state = LEASED
-        if self.max_lifetime is not None:
-            slot.dies_at = now + self.max_lifetime * (1.0 - 0.025 * self._jitter())
-            self._lifetimes.add(slot)
+        self._came_up(slot, now)
 
     def failed(self, slot: Slot, error_type: str | None) -> Waiter | None:
         """An ``OPENING`` slot could not be opened (``error_type``) or its request gave up (``None``).
@@ -120,6 +113,34 @@ class PoolState(Books):
         self.counters.count_resend(error_type)
         self._retire(slot, "peer_closed")
         return self._new_slot(slot.key)
+
+    def warm(self, key: Key) -> Slot | None:
+        """Ask for a place to open a connection in ahead of any request.
+
+        Returns:
+            An ``OPENING`` slot: open, then :meth:`warmed` or :meth:`failed`.  ``None`` where every place is taken, as
+            when requests wait, or where the connection could not stay.
+        """
+        at_once = self.keep_alive is not None and self.keep_alive <= 0
+        if self._waiters or len(self.slots) >= self.max_total or len(self._idle) >= self.max_idle:
+            return None
+        if at_once or not self.reuse:
+            return None
+        slot = self._new_slot(key)
+        slot.ahead = True
+        return slot
+
+    def warmed(self, slot: Slot, now: float) -> tuple[Waiter | None, Slot | None]:
+        """The connection that was opened ahead is there; answers as :meth:`release` does."""
+        self._came_up(slot, now)
+        if slot.state == CLOSED:
+            self.orphans -= 1
+            return None, None
+        if not self._waiters and len(self._idle) >= self.max_idle:
+            # Others came back meanwhile: those have proved themselves.
+            self._start_closing(slot, "surplus")
+            return None, slot
+        return self.release(slot, now, None)
 
     def retire_reason(self, slot: Slot, now: float) -> str | None:
         """Return why a connection that could serve another request must be closed before its release, or ``None``."""

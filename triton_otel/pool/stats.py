@@ -28,7 +28,7 @@ class PoolStats:
     max_idle: int = 0
     """Limit of ``idle``."""
     acquired_new: int = 0
-    """Leases given on a connection that was opened for the request, since the pool was made."""
+    """Leases given on a connection that had served no request before, since the pool was made."""
     acquired_reused: int = 0
     """Leases given on a connection that had served a request before."""
     opened: int = 0

@@ -19,6 +19,7 @@ from triton_otel.pool.requests import closing, handshakes, key_of, talk
 from triton_otel.pool.shell import PoolShell, limits
 from triton_otel.pool.slot import CLOSED, OPENING, Slot
 from triton_otel.pool.waiting import PoolClosed, ThreadWaiter
+from triton_otel.pool.warming import WarmUp
 from triton_otel.wire.connection import HTTPConnection
 from triton_otel.wire.limits import bounded
 from triton_otel.wire.message import PlannedRequest
@@ -151,6 +152,42 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
         attempt.http_version = _VERSIONS.get(version) or version.decode("ascii").removeprefix("HTTP/")
         return status, headers, body
 
+    def warm_up(
+        self,
+        url: httpcore.URL | str | bytes,
+        count: int,
+        *,
+        timeout: float | None = None,
+        sni_hostname: str | None = None,
+    ) -> int:
+        """Open connections ahead of any request; returns when they are there, or the first one failed.
+
+        They become idle connections.  Only free places are used, one after the other, and none while requests wait or
+        when the limit of idle connections is reached: nothing is closed for it.  A failure is counted (``open_errors``)
+        and written to the log ``triton_otel.pool`` at level DEBUG.
+
+        Parameters:
+            url: Where they lead; its path does not matter.
+            count: How many to open at most.
+            timeout: Seconds to open one, over look-up, TCP and TLS; ``None`` for no limit.
+            sni_hostname: Name to ask for in TLS in place of the host.
+
+        Returns:
+            How many were opened.
+
+        Raises:
+            ValueError: The connections of this pool cannot be opened without a request: it has a proxy, speaks HTTP/2,
+                or makes them itself.
+            httpcore.UnsupportedProtocol: The URL's scheme is not HTTP.
+        """
+        warming = WarmUp(self, self._leases, url, timeout, sni_hostname)
+        if not self._enlisted:
+            self._wake_up()
+        opened = 0
+        while opened < count and not self._closed and warming.open_one():
+            opened += 1
+        return opened
+
     def close(self) -> None:
         """Close every connection, also those in use, and fail the requests that wait.
 
@@ -210,8 +247,8 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
         """Return the response, or with ``whole``, where the connection can do that, what its ``exchange`` returns."""
         attempt.connection_id = slot.id
         if slot.state != OPENING:
-            attempt.reused = True
             attempt.requests = slot.requests
+            attempt.reused = slot.requests > 1
             attempt.age = _clock.now() - slot.opened_at
             link = slot.link
             attempt.peer = link.peer

@@ -32,6 +32,14 @@ class HTTPConnection(httpcore.HTTPConnection):
     open: ExchangeConnection
     """The open connection, from the first request on."""
 
+    def open_ahead(self, request: httpcore.Request) -> None:
+        """Open it ahead of its first request; it waits then as one that was used.
+
+        Parameters:
+            request: Where it leads, and how: its time-outs, name for TLS and trace.  It is not sent.
+        """
+        self._ready(request).rest()
+
     @property
     def surplus(self) -> bool:
         """Whether something follows the answer that was read last, which the next request would take for its own."""

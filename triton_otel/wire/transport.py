@@ -154,7 +154,24 @@ class SocketTransport:
 
     def readable(self) -> bool:
         """Tell whether bytes, or the end, wait."""
-        return bool(self._poll.poll(0))
+        if not self._poll.poll(0):
+            return False
+        return not self._secure or self._speaks()
+
+    def _speaks(self) -> bool:
+        """Tell whether it is data or the end that waits.
+
+        TLS 1.3 sends session tickets after the handshake, so a connection that was not read from yet has some: they are
+        taken in here.  A byte of data is lost, but then nobody may use the connection any more.
+        """
+        try:
+            self._sock.settimeout(0.0)
+            self._sock.recv(1)
+        except ssl.SSLWantReadError:
+            return False
+        except OSError:
+            return True
+        return True
 
     def _note(self, count: int) -> None:
         attempt = self._link.attempt
