@@ -156,12 +156,15 @@ def inject(context: Context, headers: Headers, mode: str, span: Span | None = No
     if mode == "off":
         return
     try:
+        propagator = _propagator()
+        plain = _writes_w3c(propagator)
+        if plain and span is None and not context:
+            return
         span_context = (trace.get_current_span(context) if span is None else span).get_span_context()
         if mode == "sampled" and not span_context.trace_flags.sampled:
             return
-        propagator = _propagator()
         # Without the propagators' way through a dictionary and a setter it takes a third of the time.
-        if _writes_w3c(propagator) and (traceparent := _traceparent(span_context, context)) is not None:
+        if plain and (traceparent := _traceparent(span_context, context)) is not None:
             written = [(_TRACEPARENT, traceparent)]
         else:
             written = []

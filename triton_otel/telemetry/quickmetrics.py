@@ -47,16 +47,19 @@ class _Keys:
         self._kept: dict[Any, Any] = {}
 
     def __call__(self, attributes: dict[str, Any]) -> Any:
-        if not needs_no_cleaning(attributes):
-            return self._make(attributes)
         # With the types: True, 1 and 1.0 are equal, the series are not the same.
         known = (tuple(attributes.items()), tuple(map(type, attributes.values())))
-        key = self._kept.get(known)
+        try:
+            key = self._kept.get(known)
+        except TypeError:
+            return self._make(attributes)
         if key is None:
             key = self._make(attributes)
-            if len(self._kept) >= _MAX_KEPT:
-                self._kept.clear()
-            self._kept[known] = key
+            # What is in a sequence has types too.
+            if needs_no_cleaning(attributes):
+                if len(self._kept) >= _MAX_KEPT:
+                    self._kept.clear()
+                self._kept[known] = key
         return key
 
 
