@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
 
 from triton_otel.telemetry.encoding.seam import quicken
+from triton_otel.telemetry.encoding.spans import SpanEncoder
 
 PROTOCOLS = ["grpc", "http/protobuf"]
 
@@ -175,6 +176,16 @@ def test_an_otlp_that_says_more_keeps_its_own_encoder(otlp_receiver, monkeypatch
         return message
 
     monkeypatch.setattr(trace_encoder, "encode_spans", says_more)
+    made = exporter(otlp_receiver, "grpc")
+    assert not quicken(made)
+    made.shutdown()
+
+
+def test_spans_of_another_shape_keep_the_stock_encoder(otlp_receiver, monkeypatch):
+    def lacking(self, span):
+        raise KeyError("_events")
+
+    monkeypatch.setattr(SpanEncoder, "span", lacking)
     made = exporter(otlp_receiver, "grpc")
     assert not quicken(made)
     made.shutdown()

@@ -53,6 +53,9 @@ def _encoder() -> SpanEncoder:
     samples = _samples()
     if ExportTraceServiceRequest.FromString(encoder(samples)) != encode_spans(samples):
         raise UnknownShapeError("the stock encoder writes something else")
+    for sample in samples:
+        # What would raise here would go through the stock encoder each time, which is slower than that alone.
+        encoder.span(sample)
     return encoder
 
 
