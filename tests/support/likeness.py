@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpcore
@@ -86,6 +86,55 @@ class Watch:
                 self.look(pool)
             logger.removeHandler(handler)
             logger.setLevel(level)
+
+
+class AsyncWatch(Watch):
+    """The same for asynchronous pools.
+
+    Parameters:
+        pool_class: Class of the pools to look at.
+    """
+
+    def __init__(self, pool_class: type[httpcore.AsyncConnectionPool]) -> None:
+        super().__init__(pool_class)  # type: ignore[arg-type]
+
+    def pool(self, **arguments: Any) -> Any:
+        """Make a pool that is closed at the end."""
+        return super().pool(**arguments)
+
+    def plain(self, what: object) -> object:
+        """Take out the name of the stream's class as well: asyncio's sockets are called by a class of our own."""
+        text = super().plain(what)
+        return re.sub(r"<[\w.]+Stream object at \w+>", "<stream>", text) if isinstance(text, str) else text
+
+    async def trace(self, name: str, info: dict[str, Any]) -> None:  # type: ignore[override]
+        """Take a trace event."""
+        super().trace(name, info)
+
+    async def asked(self, pool: Any, method: str, url: str, **arguments: Any) -> None:  # type: ignore[override]
+        """Send a request, and write down the answer or the exception, and the pool after it."""
+        extensions = {"trace": self.trace, "timeout": {"read": 10.0, "pool": 10.0}, **arguments.pop("extensions", {})}
+        try:
+            response = await pool.request(method, url, extensions=extensions, **arguments)
+        except Exception as error:
+            self.note("raised", type(error))
+        else:
+            self.answered(response)
+            self.note("content", response.content)
+        self.look(pool)
+
+    @contextlib.asynccontextmanager
+    async def listening_async(self) -> AsyncIterator[None]:
+        """Write down httpcore's log records of level DEBUG."""
+        pools, self.pools = self.pools, []
+        with self.listening():
+            try:
+                yield
+            finally:
+                pools, self.pools = self.pools, pools
+                for pool in pools:
+                    await pool.aclose()  # type: ignore[attr-defined]
+                    self.look(pool)
 
 
 class _Handler(logging.Handler):

@@ -38,7 +38,10 @@ def classify(error: BaseException) -> str:
         if isinstance(error, kind):
             return name
     cause: BaseException | None = error
-    while cause is not None:
+    # A trace callback or a backend of the caller's may raise what is its own cause.
+    seen: set[int] = set()
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
         for kind, name in _BY_CAUSE:
             if isinstance(cause, kind):
                 return name

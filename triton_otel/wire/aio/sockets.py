@@ -71,6 +71,8 @@ class SocketStream(httpcore.AsyncNetworkStream):
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._closed = False
+        # What has taken the socket over: TLS.
+        self._heir: SocketStream | None = None
 
     # Reading.
 
@@ -290,6 +292,8 @@ class SocketStream(httpcore.AsyncNetworkStream):
     def abort(self) -> None:
         """Close the socket; what waits on it fails."""
         if self._closed:
+            if self._heir is not None:
+                self._heir.abort()
             return
         self._closed = True
         if not self._loop.is_closed():
@@ -318,6 +322,7 @@ class SocketStream(httpcore.AsyncNetworkStream):
                 self.abort()
                 raise
             self._closed = True
+            self._heir = secure
             try:
                 await secure.shake_hands(until)
             except BaseException:
@@ -329,20 +334,23 @@ class SocketStream(httpcore.AsyncNetworkStream):
         """Do the TLS handshake."""
         assert isinstance(self.sock, ssl.SSLSocket)
         while True:
-            waiter = self._waiter = self._loop.create_future()
             try:
                 self.sock.do_handshake()
                 return
-            except ssl.SSLWantReadError:
-                self._loop.add_reader(self._fd, _settle, waiter)
-                self._listening = True
-            except ssl.SSLWantWriteError:
-                self._loop.add_writer(self._fd, _settle, waiter)
-                self._writing = True
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
+                writes = isinstance(error, ssl.SSLWantWriteError)
+            # Not before somebody will look at it: what is closed fails its waiter.
+            waiter = self._waiter = self._loop.create_future()
             timer = None
-            if until is not None:
-                timer = self._loop.call_later(max(0.0, until - _clock.now()), _fail, waiter)
             try:
+                if writes:
+                    self._loop.add_writer(self._fd, _settle, waiter)
+                    self._writing = True
+                else:
+                    self._loop.add_reader(self._fd, _settle, waiter)
+                    self._listening = True
+                if until is not None:
+                    timer = self._loop.call_later(max(0.0, until - _clock.now()), _fail, waiter)
                 await waiter
             finally:
                 self._waiter = None

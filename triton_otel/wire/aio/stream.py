@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
+import anyio
 import httpcore
 from httpcore import SOCKET_OPTION, AsyncNetworkBackend, AsyncNetworkStream
 
 from triton_otel import _clock
 from triton_otel.wire.aio.runtime import close_now
 from triton_otel.wire.stream import Link, current_link
+
+if TYPE_CHECKING:
+    from triton_otel.wire.phases import Attempt
 
 __all__ = ["TaskLink", "WatchedAsyncBackend", "WatchedAsyncStream"]
 
@@ -26,7 +30,11 @@ _CLOSED = "the connection pool was closed"
 class TaskLink(Link):
     """A link whose streams belong to tasks of one event loop."""
 
-    __slots__ = ()
+    __slots__ = ("connecting",)
+
+    def __init__(self, attempt: Attempt, on_first_write: Callable[[], None] | None, handshakes: int | None = 0) -> None:
+        super().__init__(attempt, on_first_write, handshakes)
+        self.connecting: anyio.CancelScope | None = None
 
     def close(self, stream: Any) -> None:
         """Close a stream."""
@@ -40,8 +48,20 @@ class TaskLink(Link):
     def abort(self) -> None:
         """Break off whatever goes on over this connection."""
         self.aborted = True
+        if self.connecting is not None:
+            # There is no socket yet that could be closed.
+            self.connecting.cancel()
         if self.stream is not None:
             close_now(self.stream)
+
+    async def connected(self, connect: Awaitable[AsyncNetworkStream]) -> AsyncNetworkStream:
+        """Await a connect, which :meth:`abort` may break off."""
+        try:
+            with anyio.CancelScope() as self.connecting:
+                return await connect
+        finally:
+            self.connecting = None
+        raise httpcore.ConnectError(_CLOSED)
 
 
 class WatchedAsyncStream(AsyncNetworkStream):
@@ -62,7 +82,8 @@ class WatchedAsyncStream(AsyncNetworkStream):
         try:
             data = await self.inner.read(max_bytes, limit)
         except Exception as error:
-            raise self._meant(error, httpcore.ReadError) from error
+            self._tell_abort(error, httpcore.ReadError)
+            raise
         if link.aborted:
             raise httpcore.ReadError(_CLOSED)
         attempt = link.attempt
@@ -89,7 +110,8 @@ class WatchedAsyncStream(AsyncNetworkStream):
             try:
                 await self.inner.write(part, limit)
             except Exception as error:
-                raise self._meant(error, httpcore.WriteError) from error
+                self._tell_abort(error, httpcore.WriteError)
+                raise
             if attempt is not None:
                 attempt.bytes_sent += len(part)
         if attempt is not None:
@@ -112,7 +134,7 @@ class WatchedAsyncStream(AsyncNetworkStream):
         except BaseException as error:
             close_now(self.inner)
             if isinstance(error, Exception):
-                raise self._meant(error, httpcore.ConnectError) from error
+                self._tell_abort(error, httpcore.ConnectError)
             raise
         watched = WatchedAsyncStream(secure, link)
         if link.aborted:
@@ -136,9 +158,10 @@ class WatchedAsyncStream(AsyncNetworkStream):
             raise error(_CLOSED)
         return self.link.limit(timeout, late)
 
-    def _meant(self, error: Exception, kind: type[Exception]) -> Exception:
-        """Return what a failure of the stream means: one that was broken off fails in whatever way."""
-        return kind(_CLOSED) if self.link.aborted and not isinstance(error, kind) else error
+    def _tell_abort(self, error: Exception, kind: type[Exception]) -> None:
+        """Raise ``kind`` where the stream was broken off: then it fails in whatever way."""
+        if self.link.aborted and not isinstance(error, kind):
+            raise kind(_CLOSED) from error
 
 
 class WatchedAsyncBackend(AsyncNetworkBackend):
@@ -160,7 +183,7 @@ class WatchedAsyncBackend(AsyncNetworkBackend):
         socket_options: Iterable[SOCKET_OPTION] | None = None,
     ) -> AsyncNetworkStream:
         """Connect; see httpcore."""
-        link = current_link()
+        link = _task_link()
         if link is None:
             # A connection that the pool made for somebody who uses it without the pool.
             return await self._inner.connect_tcp(
@@ -170,9 +193,10 @@ class WatchedAsyncBackend(AsyncNetworkBackend):
         link.refuse_if_aborted()
         limit = link.connect_begins(started, timeout)
         try:
-            stream = await self._inner.connect_tcp(
+            connect = self._inner.connect_tcp(
                 host, port, timeout=limit, local_address=local_address, socket_options=socket_options
             )
+            stream = await link.connected(connect)
         finally:
             if link.attempt is not None:
                 link.attempt.connect = _clock.now() - started
@@ -185,14 +209,16 @@ class WatchedAsyncBackend(AsyncNetworkBackend):
         socket_options: Iterable[SOCKET_OPTION] | None = None,
     ) -> AsyncNetworkStream:
         """Connect to a Unix domain socket; see httpcore."""
-        link = current_link()
+        link = _task_link()
         if link is None:
             return await self._inner.connect_unix_socket(path, timeout=timeout, socket_options=socket_options)
         started = _clock.now()
         link.refuse_if_aborted()
         limit = link.limit(timeout, httpcore.ConnectTimeout)
         try:
-            stream = await self._inner.connect_unix_socket(path, timeout=limit, socket_options=socket_options)
+            stream = await link.connected(
+                self._inner.connect_unix_socket(path, timeout=limit, socket_options=socket_options)
+            )
         finally:
             if link.attempt is not None:
                 link.attempt.connect = _clock.now() - started
@@ -200,12 +226,17 @@ class WatchedAsyncBackend(AsyncNetworkBackend):
 
     async def sleep(self, seconds: float) -> None:
         """Sleep between two attempts to connect; see httpcore."""
-        link = current_link()
+        link = _task_link()
         if link is None:
             await self._inner.sleep(seconds)
         elif not link.aborted:
             limit = link.limit(seconds, httpcore.ConnectTimeout)
             await self._inner.sleep(seconds if limit is None else limit)
+
+
+def _task_link() -> TaskLink | None:
+    link = current_link()
+    return link if isinstance(link, TaskLink) else None
 
 
 def _cut(buffer: bytes) -> list[Any]:
