@@ -21,7 +21,7 @@ from triton_otel.wire.chunks import ChunkDecoder
 from triton_otel.wire.encoder import BadRequest, BodyCount, RequestHead
 from triton_otel.wire.http11 import CUT_SHORT, LOGGER, MAX_INTERIM, NO_ANSWER, READ_SIZE, SCRATCH, State
 from triton_otel.wire.limits import EXTENSION, BodyCounter, check_length
-from triton_otel.wire.message import head_of
+from triton_otel.wire.message import head_of, parts_of
 from triton_otel.wire.parser import MAX_HEAD, BadResponse, ResponseHead, find_end, parse_head
 
 if TYPE_CHECKING:
@@ -151,10 +151,12 @@ class AsyncHTTP11(httpcore.AsyncConnectionInterface):
         timeout = timeouts_of(request).get("write")
         count = BodyCount(head)
         try:
-            async for part in _parts(request.stream):
-                parts = count.add(part)
-                if parts:
-                    await self._transport.send(parts, timeout)
+            known = parts_of(request)
+            async with aclosing(_parts(request.stream if known is None else known)) as body:
+                async for part in body:
+                    parts = count.add(part)
+                    if parts:
+                        await self._transport.send(parts, timeout)
             end = count.end()
         except BadRequest as error:
             raise httpcore.LocalProtocolError(str(error)) from error
@@ -353,14 +355,21 @@ class _Body:
                 pass
 
 
-async def _parts(stream: Any) -> AsyncIterator[bytes]:
+async def _parts(body: Any) -> AsyncGenerator[bytes, None]:
     """Iterate over a body of either kind: lists of buffers come from the client."""
-    if hasattr(stream, "__aiter__"):
-        async for part in stream:
+    if not hasattr(body, "__aiter__"):
+        for part in body:
             yield part
-    else:
-        for part in stream:
+        return
+    parts = body.__aiter__()
+    try:
+        async for part in parts:
             yield part
+    finally:
+        # A generator that is left in the middle, as by a cancellation, ends here and not whenever it is collected;
+        # one of the caller's own is his to close.
+        if parts is not body and hasattr(parts, "aclose"):
+            await parts.aclose()
 
 
 def timeouts_of(request: httpcore.Request) -> dict[str, float | None]:
