@@ -20,7 +20,7 @@ from triton_otel.pool.lease import Dropped, may_resend
 from triton_otel.pool.requests import closing, handshakes, key_of
 from triton_otel.pool.shell import PoolShell, limits
 from triton_otel.pool.slot import CLOSED, OPENING, Slot
-from triton_otel.pool.tasks import LoopKeeper, TaskLeases, TaskWaiter, finished
+from triton_otel.pool.tasks import LoopKeeper, TaskLeases, TaskWaiter, finished, runs
 from triton_otel.pool.waiting import PoolClosed
 from triton_otel.wire.aio.backend import default_backend
 from triton_otel.wire.aio.connection import AsyncHTTPConnection
@@ -95,6 +95,8 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
         )
         self._loop: Any = None
         self._max_response_size = max_response_size
+        keeper = LoopKeeper()
+        self._forget_loop = keeper.forget
         self._begin(
             {
                 **limits(max_connections, max_keepalive_connections, keepalive_expiry),
@@ -103,7 +105,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
                 "reuse": reuse,
                 "new_waiter": TaskWaiter,
             },
-            LoopKeeper(),
+            keeper,
         )
 
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
@@ -152,7 +154,13 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
 
         A task that waits on one of them gets :class:`httpcore.ReadError` or :class:`httpcore.WriteError`.  As with
         httpcore, the pool can be used again.
+
+        Raises:
+            RuntimeError: The pool belongs to another event loop, which runs.
         """
+        loop = self._loop
+        if loop is not None and loop is not running_loop() and runs(loop):
+            raise RuntimeError("this connection pool belongs to another event loop, which still runs: close it there")
         self.close_now()
         # Streams of httpcore's let go of their sockets in the loop's next turn.
         with contextlib.suppress(RuntimeError):
@@ -161,6 +169,12 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
     def close_now(self) -> None:
         """Do what :meth:`aclose` does, without waiting; in the pool's own loop, or once that has ended."""
         self._shut()
+
+    def forked(self) -> None:
+        """Start over in a forked child, where the loop of the parent does not run."""
+        super().forked()
+        self._loop = None
+        self._forget_loop()
 
     async def __aenter__(self) -> Self:
         return self

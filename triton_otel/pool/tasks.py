@@ -15,7 +15,7 @@ from triton_otel.wire.aio.runtime import drop_now, running_loop
 if TYPE_CHECKING:
     from triton_otel.wire.phases import Attempt
 
-__all__ = ["LoopKeeper", "TaskLeases", "TaskWaiter", "call_soon", "finished"]
+__all__ = ["LoopKeeper", "TaskLeases", "TaskWaiter", "call_soon", "finished", "runs"]
 
 
 class Task(Protocol):
@@ -35,6 +35,11 @@ def finished(loop: Any) -> bool:
         # trio.RunFinishedError
         return True
     return False
+
+
+def runs(loop: Any) -> bool:
+    """Tell whether an event loop is running somewhere, so that nobody else may touch what belongs to it."""
+    return loop.is_running() if isinstance(loop, asyncio.AbstractEventLoop) else not finished(loop)
 
 
 def call_soon(loop: Any, call: Any, *arguments: Any) -> None:
@@ -139,26 +144,35 @@ class LoopKeeper:
         self._task: Task | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._bell: Any = None
+        # Counts tasks taken on and let go: a system task of trio's serves one of these turns.
+        self._turn = 0
 
     def add(self, task: Task) -> None:
         """Take the task on, in the loop that runs here; its first call comes at once."""
-        self._loop = running_loop()
-        self._task = task
-        if isinstance(self._loop, asyncio.AbstractEventLoop):
+        loop = running_loop()
+        self._turn += 1
+        if isinstance(loop, asyncio.AbstractEventLoop):
+            self._loop, self._task = loop, task
             self._run()
         else:
             trio = sys.modules["trio"]
             self._bell = trio.Event()
-            trio.lowlevel.spawn_system_task(self._serve, trio, name="triton_otel pool")
+            self._loop, self._task = loop, task
+            trio.lowlevel.spawn_system_task(self._serve, trio, self._turn, name="triton_otel pool")
 
     def remove(self, task: Task) -> None:  # noqa: ARG002 - as the housekeeper's
         """Let the task go."""
         self._task = None
+        self._turn += 1
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if self._bell is not None:
             self._bell.set()
+
+    def forget(self) -> None:
+        """Let task and loop go without a word to the loop: it is that of the parent of this forked process."""
+        self._loop = self._task = self._timer = self._bell = None
 
     def hurry(self, task: Task) -> None:  # noqa: ARG002 - as the housekeeper's
         """Have the task called soon; from any thread, also by finalizers."""
@@ -177,11 +191,13 @@ class LoopKeeper:
         if due is not None and self._loop is not None:
             self._timer = self._loop.call_later(max(0.001, due - _clock.now()), self._run)
 
-    async def _serve(self, trio: Any) -> None:
-        while (due := self._tick()) is not None:
+    async def _serve(self, trio: Any, turn: int) -> None:
+        while turn == self._turn and (due := self._tick()) is not None:
+            bell = self._bell
             with trio.move_on_after(max(0.001, due - _clock.now())):
-                await self._bell.wait()
-            self._bell = trio.Event()
+                await bell.wait()
+            if bell is self._bell:
+                self._bell = trio.Event()
 
     def _tick(self) -> float | None:
         if self._task is None:

@@ -38,12 +38,15 @@ def close_now(closable: Any) -> None:
         with contextlib.suppress(Exception):
             sock = extra("socket")
             sock.shutdown(2)
-    with contextlib.suppress(Exception):
+    try:
         closing = closable.aclose()
-        try:
-            closing.send(None)
-        except StopIteration:
-            return
+        closing.send(None)
+    except StopIteration:
+        return
+    except Exception:  # noqa: BLE001 - whatever a stream says whose loop has ended, its socket must not stay open
+        drop_now(closable)
+        return
+    with contextlib.suppress(Exception):
         closing.close()
 
 
