@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import page, table
-from benchmarks.plan import ASYNC, FULL, QUICK, SECTIONS, Form
+from benchmarks.plan import FULL, QUICK, SECTIONS, Form
 from benchmarks.site import Site, foreign, own
 from benchmarks.targets import verdicts
 from triton_otel import ConfigError
 from triton_otel.cli.bench import machine
-from triton_otel.cli.bench.kinds import OURS_ASYNC
 from triton_otel.cli.bench.measure import Bench, Result
 from triton_otel.cli.bench.progress import progress
 from triton_otel.options import Endpoint
@@ -26,8 +25,6 @@ from triton_otel.options import Endpoint
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "benchmarks" / "out"
 WORKER = ("-m", "benchmarks.worker")
-
-MISSING = "" if OURS_ASYNC in ASYNC else "This version has no async client; the sections for it have its peers only."
 
 
 def parser() -> argparse.ArgumentParser:
@@ -90,8 +87,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     judged = [] if asked.endpoint else verdicts(results)
     if judged:
         print(table.targets(judged))
-    if MISSING:
-        print(MISSING)
     write(asked.output, facts, results, judged)
     return 0
 
@@ -151,12 +146,11 @@ def write(folder: Path, facts: dict[str, Any], results: list[Result], judged: li
     """Write the page and the numbers behind it."""
     folder.mkdir(parents=True, exist_ok=True)
     report, numbers = folder / "report.html", folder / "report.json"
-    report.write_text(page.render(facts, results, judged, MISSING), encoding="utf-8")
+    report.write_text(page.render(facts, results, judged), encoding="utf-8")
     data = {
         "machine": facts,
         "results": [result.as_json() for result in results],
         "targets": [verdict.as_json() for verdict in judged],
-        "left out": MISSING,
     }
     numbers.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"written: {report} and {numbers}")

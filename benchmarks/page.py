@@ -13,19 +13,15 @@ from triton_otel.cli.bench.measure import Result, Spread
 from triton_otel.cli.bench.svg import Bar, bars, lines
 
 
-def render(facts: dict[str, Any], results: Sequence[Result], verdicts: Sequence[Verdict], missing: str) -> str:
+def render(facts: dict[str, Any], results: Sequence[Result], verdicts: Sequence[Verdict]) -> str:
     """Return the page.
 
     Parameters:
         facts: What it ran on.
         results: Every series that was measured.
         verdicts: The table of targets; empty where it does not apply.
-        missing: What is left out, and why; empty for nothing.
     """
-    parts = [page.paragraph(page.METHOD + " The server has a process of its own too.")]
-    if missing:
-        parts.append(page.paragraph(missing))
-    parts.append(page.facts_list(facts))
+    parts = [page.paragraph(page.METHOD + " The server has a process of its own too."), page.facts_list(facts)]
     if verdicts:
         parts += [page.heading("Targets"), _targets(verdicts)]
     for name in SECTIONS:

@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import triton_otel
 from benchmarks.site import SMALL, Site
 from benchmarks.telemetry_modes import MODES
-from triton_otel.cli.bench import kinds
-from triton_otel.cli.bench.kinds import BARE, BARE_ASYNCIO, BARE_KEPT, HTTPCORE, OURS, OURS_ASYNC, TRITON, TRITON_AIO
+from triton_otel.cli.bench.kinds import ASYNC, BARE, BARE_ASYNCIO, BARE_KEPT, HTTPCORE, OURS, TRITON, TRITON_AIO
 from triton_otel.cli.bench.measure import Case, Series
 from triton_otel.cli.bench.target import Target
-
-# A version without the async client measures its peers.
-ASYNC = tuple(name for name in kinds.ASYNC if name != OURS_ASYNC or hasattr(triton_otel, "AsyncTritonClient"))
 
 KB, MB = 1024, 1024 * 1024
 SIZES = {"small": SMALL * 4, "64 KB": 64 * KB, "1 MB": MB, "16 MB": 16 * MB}

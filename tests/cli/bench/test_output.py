@@ -105,6 +105,21 @@ def test_the_page_needs_nothing_else(measured: Run) -> None:
         assert not re.search(r"\bnan\b|\binf\b", plot)
 
 
+def test_tasks_have_the_async_clients(server: EmbeddedTriton, tmp_path: Path) -> None:
+    pytest.importorskip("tritonclient.http.aio", reason="pip install 'tritonclient[http]'", exc_type=ImportError)
+    numbers = tmp_path / "numbers.json"
+    command = ("bench", "--endpoint", server.url, "--model", "sentiment", "--tasks", "4")
+    done = run(*command, *SHORT, "--json", str(numbers))
+    assert (done.returncode, done.stderr) == (0, "")
+    results = json.loads(numbers.read_text(encoding="utf-8"))["results"]
+    clients = ["triton_otel async", "tritonclient.http.aio", "aiohttp", "httpcore async", "bare asyncio"]
+    assert [one["client"] for one in results] == clients
+    assert all(len(one["rounds"]) == 2 and one["against"] == "tritonclient.http.aio" for one in results)
+    assert 1 <= results[0]["rounds"][-1]["pool"]["opened"] <= 4
+    assert "Connections of triton_otel async: " in done.stdout
+    assert server.wait_for(lambda: server.connections_open == 0)
+
+
 @pytest.mark.parametrize(
     ("model", "more", "inputs"),
     [

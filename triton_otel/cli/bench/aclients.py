@@ -118,7 +118,7 @@ class Aiohttp(AsyncClient):
         super().__init__(target)
         aiohttp: Any = import_module("aiohttp")
         self.data = target.data()
-        self.url = f"{target.url}/v2/models/{target.model}/infer"
+        self.url = target.infer_url
         context = verified(target)
         connector = aiohttp.TCPConnector(limit=max(target.lanes, 1), **({"ssl": context} if context else {}))
         self.session = aiohttp.ClientSession(connector=connector, auto_decompress=False)
@@ -160,7 +160,7 @@ class AsyncHttpcore(AsyncClient):
         super().__init__(target)
         httpcore: Any = import_module("httpcore")
         self.data = target.data()
-        self.url = f"{target.url}/v2/models/{target.model}/infer"
+        self.url = target.infer_url
         room = max(target.lanes, 1)
         self.connections = httpcore.AsyncConnectionPool(
             verified(target), max_connections=room, max_keepalive_connections=room

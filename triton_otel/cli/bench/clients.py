@@ -184,7 +184,7 @@ class Httpcore(Client):
         super().__init__(target)
         self.httpcore: Any = import_module("httpcore")
         self.data = target.data()
-        self.url = f"{target.url}/v2/models/{target.model}/infer"
+        self.url = target.infer_url
         room = max(target.lanes, target.idle, 1)
         self.connections = self.httpcore.ConnectionPool(
             verified(target), max_connections=room, max_keepalive_connections=room

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+from urllib.parse import quote
 
 from triton_otel.cli.inputs import make_inputs
 from triton_otel.kserve.dtypes import datatype_of
@@ -92,7 +93,12 @@ class Target:
     @property
     def path(self) -> str:
         """Path of an inference."""
-        return f"{self.base_path}/v2/models/{self.model}/infer"
+        return f"{self.base_path}/v2/models/{quote(self.model, safe='')}/infer"
+
+    @property
+    def infer_url(self) -> str:
+        """URL of an inference."""
+        return f"{self.scheme}://{self.authority}{self.path}"
 
     def arguments(self) -> dict[str, object]:
         """Return the inputs as our own client takes them, always the same data."""
