@@ -76,19 +76,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     facts["form"] = f"{form.rounds} rounds of {form.seconds:g} s for each client of a case, longer where a case says so"
     facts["server"] = f"{asked.endpoint}, model {asked.model}" if asked.endpoint else "raw identity server, own process"
     print_facts(facts)
+    results: list[Result] = []
+    status = 0
     try:
         with site(endpoint, asked.model, names) as there:
-            results = run(names, form, there)
+            run(names, form, there, results)
     except KeyboardInterrupt:
-        print("stopped")
-        return 130
+        print("stopped early; what is measured until here:" if results else "stopped before anything was measured")
+        facts["stopped"] = "early"
+        status = 130
     facts["load average at the end"] = machine.load()
     print(f"load average at the end: {facts['load average at the end']}\n")
-    judged = [] if asked.endpoint else verdicts(results)
+    judged = verdicts(results) if results and not asked.endpoint else []
     if judged:
         print(table.targets(judged))
-    write(asked.output, facts, results, judged)
-    return 0
+    if results:
+        write(asked.output, facts, results, judged)
+    return status
 
 
 @contextlib.contextmanager
@@ -104,9 +108,8 @@ def site(endpoint: Endpoint | None, model: str, names: list[str]) -> Iterator[Si
         yield there
 
 
-def run(names: list[str], form: Form, there: Site) -> list[Result]:
-    """Measure the sections and print the table of each as soon as it is there."""
-    results: list[Result] = []
+def run(names: list[str], form: Form, there: Site, results: list[Result]) -> None:
+    """Measure the sections, print the table of each as soon as it is there, and add its results."""
     with Bench(form.rounds, form.seconds, check=not there.foreign, strict=True, worker=WORKER, folder=ROOT) as bench:
         for name in (name for name in SECTIONS if name in names):
             cases = SECTIONS[name](there, form)
@@ -115,9 +118,8 @@ def run(names: list[str], form: Form, there: Site) -> list[Result]:
                 continue
             found = [result for case in cases for result in bench.measure(case, progress)]
             progress("")
-            print(table.section(name, found), flush=True)
             results += found
-    return results
+            print(table.section(name, found), flush=True)
 
 
 def print_facts(facts: dict[str, Any]) -> None:

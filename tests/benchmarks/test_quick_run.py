@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -132,6 +133,29 @@ def test_the_table_has_every_series(run: Run) -> None:
         assert one["series"] in run.text
     assert "wall ratio" in run.text
     assert "\nTargets\n" in run.text
+
+
+def test_ctrl_c_leaves_a_report_of_the_sections_before(tmp_path: Path) -> None:
+    command = ["--quick", "--only", "small,threads", "--rounds", "40", "--seconds", "0.005", "--output", str(tmp_path)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmarks", *command],
+        cwd=ROOT,
+        env=bare_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as stopped:
+        assert stopped.stdout is not None
+        assert any(line.startswith("Small inference") for line in stopped.stdout)
+        stopped.send_signal(signal.SIGINT)
+        text, errors = stopped.communicate(timeout=100)
+    assert (stopped.returncode, errors) == (130, "")
+    assert "stopped early" in text
+    numbers = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert {one["section"] for one in numbers["results"]} == {"small"}
+    assert numbers["machine"]["stopped"] == "early"
+    assert "<dt>stopped</dt>" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_an_unknown_section_is_refused() -> None:
