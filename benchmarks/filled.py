@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from benchmarks.telemetry_modes import providers
-from triton_otel.cli.bench import clients
+from triton_otel.cli.bench import aclients, clients
 from triton_otel.cli.bench.target import Target
 
 HOLD = "X-Benchmark-Hold"
@@ -39,6 +40,15 @@ class Ours(clients.Ours):
     def close(self) -> None:
         super().close()
         self.providers.shutdown()
+
+
+class AsyncOurs(aclients.AsyncOurs):
+    async def fill(self) -> None:
+        inputs, headers = self.target.arguments(), {HOLD: str(self.target.idle)}
+        held = [self.client.infer(self.target.model, inputs, headers=headers) for _ in range(self.target.idle)]
+        await asyncio.gather(*held)
+        have = self.client.pool_stats().idle
+        assert have == self.target.idle, f"{have} idle connections"
 
 
 class TritonHttp(clients.TritonHttp):

@@ -7,7 +7,17 @@ from dataclasses import dataclass, replace
 
 from benchmarks.site import SMALL, Site
 from benchmarks.telemetry_modes import MODES
-from triton_otel.cli.bench.kinds import ASYNC, BARE, BARE_ASYNCIO, BARE_KEPT, HTTPCORE, OURS, TRITON, TRITON_AIO
+from triton_otel.cli.bench.kinds import (
+    ASYNC,
+    BARE,
+    BARE_ASYNCIO,
+    BARE_KEPT,
+    HTTPCORE,
+    OURS,
+    OURS_ASYNC,
+    TRITON,
+    TRITON_AIO,
+)
 from triton_otel.cli.bench.measure import Case, Series
 from triton_otel.cli.bench.target import Target
 
@@ -114,7 +124,7 @@ def tasks(site: Site, form: Form) -> list[Case]:
 
 
 def async_sizes(site: Site, form: Form) -> list[Case]:
-    return _by_size("async sizes", site, site.plain, form.async_sizes, ASYNC, BARE_ASYNCIO)
+    return _by_size("async-sizes", site, site.plain, form.async_sizes, ASYNC, BARE_ASYNCIO)
 
 
 def idle(site: Site, form: Form) -> list[Case]:
@@ -124,7 +134,7 @@ def idle(site: Site, form: Form) -> list[Case]:
     target = _sized(site, site.plain, "small")
     series = [
         Series(f"{client}, {count} idle", replace(target, client=client, idle=count), f"{client}, 1 idle")
-        for client in (OURS, TRITON, HTTPCORE)
+        for client in (OURS, OURS_ASYNC, TRITON, HTTPCORE)
         for count in (form.idle_of_httpcore if client == HTTPCORE else form.idle)
     ]
     return [Case("idle", "idle connections", tuple(series), seconds=2)]
@@ -165,7 +175,7 @@ SECTIONS: dict[str, Callable[[Site, Form], list[Case]]] = {
     "sizes": sizes,
     "threads": threads,
     "async": tasks,
-    "async sizes": async_sizes,
+    "async-sizes": async_sizes,
     "idle": idle,
     "telemetry": telemetry,
     "tls": tls,
@@ -177,7 +187,7 @@ TITLES = {
     "sizes": "Larger tensors, in and out",
     "threads": "Threads, small inference",
     "async": "Async clients, small inference",
-    "async sizes": "Async clients, larger tensors, in and out",
+    "async-sizes": "Async clients, larger tensors, in and out",
     "idle": "Idle connections in the pool, small inference",
     "telemetry": "Telemetry, small inference",
     "tls": "HTTPS",
@@ -200,12 +210,13 @@ NOTES = {
         "So many tasks of one asyncio loop, which share one client; the bare asyncio protocol has one connection for "
         "each. Times are the round's, divided by the requests of all tasks. Ratios are to tritonclient.http.aio."
     ),
-    "async sizes": (
+    "async-sizes": (
         "One task, plain HTTP. Ratios are to the bare asyncio protocol, which sends past asyncio's own buffer and "
         "receives each answer into a new one."
     ),
     "idle": (
-        "One thread makes requests while so many connections are open and idle. Ratios are to the same client with 1."
+        "One thread, or one task of the async client, makes requests while so many connections are open and idle. "
+        "Ratios are to the same client with 1."
     ),
     "telemetry": (
         "One thread. Our client in a program that has set OpenTelemetry up in one of these ways: "

@@ -18,7 +18,7 @@ from support.pages import ROOT, bare_environment
 # The short form takes less than a minute on a machine with nothing else to do.
 pytestmark = pytest.mark.timeout(180)
 
-SECTIONS = ("small", "sizes", "threads", "async", "async sizes", "idle", "telemetry", "tls", "reuse")
+SECTIONS = ("small", "sizes", "threads", "async", "async-sizes", "idle", "telemetry", "tls", "reuse")
 PEERS = {"triton_otel", "tritonclient.http", "httpcore", "bare socket"}
 ASYNC_PEERS = {"triton_otel async", "tritonclient.http.aio", "aiohttp", "httpcore async", "bare asyncio"}
 
@@ -55,7 +55,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_every_section_has_its_clients(run: Run) -> None:
-    for section in ("small", "sizes", "threads", "tls", "async", "async sizes"):
+    for section in ("small", "sizes", "threads", "tls", "async", "async-sizes"):
         peers = ASYNC_PEERS if section.startswith("async") else PEERS
         for case in {one["case"] for one in run.results(section)}:
             assert {one["client"] for one in run.results(section) if one["case"] == case} >= peers
@@ -63,6 +63,7 @@ def test_every_section_has_its_clients(run: Run) -> None:
     assert {(one["client"], one["idle"]) for one in run.results("idle")} >= {
         ("triton_otel", 1),
         ("triton_otel", 1000),
+        ("triton_otel async", 1000),
         ("tritonclient.http", 1000),
         ("httpcore", 100),
     }

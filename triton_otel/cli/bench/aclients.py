@@ -44,6 +44,10 @@ class AsyncClient:
         """Return what makes one inference; asked for and awaited by one task."""
         raise NotImplementedError
 
+    async def fill(self) -> None:
+        """Have ``target.idle`` idle connections."""
+        raise NotImplementedError
+
     def pool(self) -> dict[str, int] | None:
         """Return how many connections were opened, and requests on new and reused ones; ``None`` if not known."""
         return None

@@ -141,7 +141,8 @@ class _Command:
             timeout=_TIMEOUT,
             ca_file=ca_file,
         )
-        sent = ", ".join(map(str, target.inputs))
+        # Names are the server's, and go to a terminal.
+        sent = one_line(", ".join(map(str, target.inputs)))
         inputs = target.arguments()
         try:
             answer = client.infer(settings.model, inputs)
@@ -152,10 +153,10 @@ class _Command:
             **machine.describe(),
             "command": " ".join(["triton-otel", *sys.argv[1:]]),
             "server": f"{name} at {endpoint}",
-            "model": f"{settings.model}, version {answer.model_version or 'not told'}",
+            "model": one_line(f"{settings.model}, version {answer.model_version or 'not told'}"),
             "inputs": f"{sent} ({size(target.payload())})",
-            "outputs": ", ".join(
-                f"{output} {datatype_of(array.dtype)}{list(array.shape)}" for output, array in answer.items()
+            "outputs": one_line(
+                ", ".join(f"{output} {datatype_of(array.dtype)}{list(array.shape)}" for output, array in answer.items())
             ),
             "form": f"every client has {_several(settings.rounds, 'turn')} of about {settings.seconds:g} s in a case",
         }

@@ -146,6 +146,8 @@ class Tasks:
 
     async def _open(self, made: type[AsyncClient], target: Target) -> tuple[AsyncClient, list[AsyncCall]]:
         client = made(target)
+        if target.idle:
+            await client.fill()
         return client, [await client.call() for _ in range(self._count)]
 
     def first(self) -> list[Array]:
