@@ -42,6 +42,11 @@ def run(*arguments: str, timeout: float = LIMIT, **more: str) -> subprocess.Comp
     )
 
 
+def bench(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run ``triton-otel bench``, which starts a process for each client and takes a busy machine its time."""
+    return run("bench", *arguments, timeout=170, **more)
+
+
 def start(*arguments: str, **more: str) -> subprocess.Popen[str]:
     """Start the command, with its output in pipes, line by line."""
     return subprocess.Popen(

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.command import ROOT, run
+from support.command import ROOT, bench
 
 from triton_otel.testing import EmbeddedTriton, Fault
+
+# Each starts several Pythons, which takes a busy machine its time.
+pytestmark = pytest.mark.timeout(180)
 
 SHORT = ("--threads", "1", "--rounds", "2", "--seconds", "0.01")
 
@@ -42,7 +45,7 @@ def server() -> Iterator[EmbeddedTriton]:
     ],
 )
 def test_wrong_usage(arguments: list[str], words: str) -> None:
-    done = run("bench", *arguments, COLUMNS="200")
+    done = bench(*arguments, COLUMNS="200")
     assert (done.returncode, done.stdout) == (2, "")
     assert words in done.stderr
     assert "Traceback" not in done.stderr
@@ -60,14 +63,14 @@ def test_wrong_usage(arguments: list[str], words: str) -> None:
     ],
 )
 def test_what_does_not_fit_the_model_is_wrong_usage(server: EmbeddedTriton, arguments: list[str], words: str) -> None:
-    done = run("bench", "--endpoint", server.url, "--model", "add_sub", *SHORT, *arguments)
+    done = bench("--endpoint", server.url, "--model", "add_sub", *SHORT, *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert words in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_credentials_in_an_endpoint_are_refused_and_not_shown() -> None:
-    done = run("bench", "--endpoint", "http://user:hunter2@host", "--model", "m")
+    done = bench("--endpoint", "http://user:hunter2@host", "--model", "m")
     assert done.returncode == 2
     assert "credentials" in done.stderr
     assert "hunter2" not in done.stderr + done.stdout
@@ -77,21 +80,21 @@ def test_a_refused_connection_is_one_line() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-        done = run("bench", "--endpoint", f"127.0.0.1:{port}", "--model", "m")
+        done = bench("--endpoint", f"127.0.0.1:{port}", "--model", "m")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("triton-otel: cannot connect: ")
     assert done.stderr.count("\n") == 1
 
 
 def test_an_unknown_model_is_one_line(server: EmbeddedTriton) -> None:
-    done = run("bench", "--endpoint", server.url, "--model", "nope", *SHORT)
+    done = bench("--endpoint", server.url, "--model", "nope", *SHORT)
     assert (done.returncode, done.stdout) == (1, "")
     assert "Request for unknown model: 'nope' is not found" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
 def test_an_inference_that_the_model_refuses_says_what_was_sent(server: EmbeddedTriton) -> None:
-    done = run("bench", "--endpoint", server.url, "--model", "add_sub", "--shape", "INPUT0:5", *SHORT)
+    done = bench("--endpoint", server.url, "--model", "add_sub", "--shape", "INPUT0:5", *SHORT)
     assert (done.returncode, done.stdout) == (1, "")
     assert "INPUT0 has shape (5,), INPUT1 has (1,)" in done.stderr
     assert "sent was INPUT0 FP32[5], INPUT1 FP32[1]; --shape NAME:1,3 sends another shape" in done.stderr
@@ -103,7 +106,7 @@ def test_a_server_that_fails_later_ends_it_with_the_reason(server: EmbeddedTrito
     # The first is the trial.
     server.inject(Fault.status(503, "gone"), None, "*/infer", when=lambda _: next(turn) > 0)
     page = tmp_path / "page.html"
-    done = run("bench", "--endpoint", server.url, "--model", "identity", *SHORT, "--html", str(page))
+    done = bench("--endpoint", server.url, "--model", "identity", *SHORT, "--html", str(page))
     assert done.returncode == 1
     assert done.stderr.startswith("triton-otel: triton_otel: HTTP 503: ")
     assert done.stderr.count("\n") == 1
@@ -114,7 +117,7 @@ def test_a_server_that_fails_later_ends_it_with_the_reason(server: EmbeddedTrito
 
 def test_a_client_that_is_not_installed_is_named_with_what_to_install(server: EmbeddedTriton, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['geventhttpclient'] = None\n")
-    done = run("bench", "--endpoint", server.url, "--model", "identity", *SHORT, PYTHONPATH=f"{tmp_path}:{ROOT}")
+    done = bench("--endpoint", server.url, "--model", "identity", *SHORT, PYTHONPATH=f"{tmp_path}:{ROOT}")
     assert (done.returncode, done.stderr) == (0, "")
     assert "tritonclient.http: not installed: pip install 'tritonclient[http]'" in done.stdout
     assert "Ratios are to httpcore, taken round by round." in done.stdout

@@ -11,9 +11,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from support.command import run
+from support.command import bench
 
 from triton_otel.testing import EmbeddedTriton
+
+# Each starts several Pythons, which takes a busy machine its time.
+pytestmark = pytest.mark.timeout(180)
 
 SHORT = ("--rounds", "2", "--seconds", "0.01")
 CLIENTS = ["triton_otel", "tritonclient.http", "httpcore", "bare socket"]
@@ -39,7 +42,7 @@ def measured(server: EmbeddedTriton, tmp_path_factory: pytest.TempPathFactory) -
     pytest.importorskip("tritonclient.http", reason="pip install 'tritonclient[http]'", exc_type=ImportError)
     folder = tmp_path_factory.mktemp("report")
     files = ("--html", str(folder / "page.html"), "--json", str(folder / "numbers.json"))
-    done = run("bench", "--endpoint", server.url, "--model", "add_sub", "--threads", "3,1", *SHORT, *files)
+    done = bench("--endpoint", server.url, "--model", "add_sub", "--threads", "3,1", *SHORT, *files)
     return Run(done, folder)
 
 
@@ -108,8 +111,8 @@ def test_the_page_needs_nothing_else(measured: Run) -> None:
 def test_tasks_have_the_async_clients(server: EmbeddedTriton, tmp_path: Path) -> None:
     pytest.importorskip("tritonclient.http.aio", reason="pip install 'tritonclient[http]'", exc_type=ImportError)
     numbers = tmp_path / "numbers.json"
-    command = ("bench", "--endpoint", server.url, "--model", "sentiment", "--tasks", "4")
-    done = run(*command, *SHORT, "--json", str(numbers))
+    command = ("--endpoint", server.url, "--model", "sentiment", "--tasks", "4")
+    done = bench(*command, *SHORT, "--json", str(numbers))
     assert (done.returncode, done.stderr) == (0, "")
     results = json.loads(numbers.read_text(encoding="utf-8"))["results"]
     clients = ["triton_otel async", "tritonclient.http.aio", "aiohttp", "httpcore async", "bare asyncio"]
@@ -130,7 +133,7 @@ def test_tasks_have_the_async_clients(server: EmbeddedTriton, tmp_path: Path) ->
     ],
 )
 def test_inputs_are_made_for_the_model(server: EmbeddedTriton, model: str, more: list[str], inputs: str) -> None:
-    done = run("bench", "--endpoint", server.url, "--model", model, "--threads", "1", *SHORT, *more)
+    done = bench("--endpoint", server.url, "--model", model, "--threads", "1", *SHORT, *more)
     assert (done.returncode, done.stderr) == (0, "")
     assert f"Inputs: {inputs}." in " ".join(done.stdout.split())
     assert len(re.findall(r"^│ bare socket +│", done.stdout, re.MULTILINE)) == 2

@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.command import run
+from support.command import bench
 
 if TYPE_CHECKING:
     from support.real_triton import RealTriton
 
 
 @pytest.mark.triton
+@pytest.mark.timeout(180, func_only=True)
 @pytest.mark.parametrize("model", ["add_sub", "sentiment"])
 def test_every_client_is_answered(triton: RealTriton, model: str, tmp_path: Path) -> None:
     numbers = tmp_path / "numbers.json"
     arguments = ("--threads", "1,4", "--rounds", "2", "--seconds", "0.05", "--json", str(numbers))
-    done = run("bench", "--endpoint", triton.url, "--model", model, *arguments)
+    done = bench("--endpoint", triton.url, "--model", model, *arguments)
     assert (done.returncode, done.stderr) == (0, "")
     data = json.loads(numbers.read_text(encoding="utf-8"))
     assert re.match(r"triton 2\.\d+\.\d+ at http", data["ran_on"]["server"])
@@ -32,7 +33,7 @@ def test_every_client_is_answered(triton: RealTriton, model: str, tmp_path: Path
 
 @pytest.mark.triton
 def test_an_unknown_model_is_one_line_with_tritons_own_words(triton: RealTriton) -> None:
-    done = run("bench", "--endpoint", triton.url, "--model", "nope")
+    done = bench("--endpoint", triton.url, "--model", "nope")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.count("\n") == 1
     assert "Request for unknown model: 'nope' is not found" in done.stderr
