@@ -10,9 +10,12 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 from support.client_room import INPUTS, assert_serves
 
-from triton_otel import ConfigError, ConnectError, TritonClient, TritonError
+from triton_otel import ConfigError, ConnectError, ConnectionPoolConfig, TritonClient, TritonError
 from triton_otel.client import registry
+from triton_otel.client.tls import tls_context
+from triton_otel.options import TlsConfig
 from triton_otel.testing import EmbeddedTriton
+from triton_otel.wire.resumption import ResumingContext
 
 PASSWORD = "the-key-password"
 WARNING = "tls-verify is false: the server's certificate is not verified, anybody can answer in its place"
@@ -48,6 +51,23 @@ def demanding(authority, own):
     context.verify_mode = ssl.CERT_REQUIRED
     with EmbeddedTriton(tls=context) as server:
         yield server
+
+
+def test_a_connect_resumes_the_session_of_the_one_before(secure, authority):
+    with TritonClient(secure.url, tls_ca_file=authority.ca_file, pool=ConnectionPoolConfig(reuse=False)) as client:
+        contexts = [client._core.pool._ssl_context]
+        for _ in range(3):
+            client.infer("identity", INPUTS)
+        assert contexts[0].session_stats()["hits"] == 2
+        assert_serves(client)
+
+
+def test_the_systems_authorities_are_trusted_as_python_does_it():
+    ours, stock = tls_context(TlsConfig()), ssl.create_default_context()
+    assert isinstance(ours, ResumingContext)
+    for name in ("verify_mode", "check_hostname", "verify_flags", "options", "minimum_version", "keylog_filename"):
+        assert getattr(ours, name) == getattr(stock, name)
+    assert len(ours.get_ca_certs()) >= len(stock.get_ca_certs())
 
 
 def test_trusted_by_file_and_with_phases(secure, authority):

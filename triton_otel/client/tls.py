@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import httpcore
 
 from triton_otel.errors import ConfigError
+from triton_otel.wire.resumption import ResumingContext
 
 if TYPE_CHECKING:
     from triton_otel.options import TlsConfig
@@ -19,7 +20,7 @@ logger = logging.getLogger("triton_otel.client")
 
 
 def tls_context(config: TlsConfig) -> ssl.SSLContext:
-    """Return the context, reading the files that the settings name.
+    """Return the context, which resumes sessions, reading the files that the settings name.
 
     Parameters:
         config: The settings; without ``ca_file`` the system's authorities and certifi's are trusted.
@@ -28,9 +29,9 @@ def tls_context(config: TlsConfig) -> ssl.SSLContext:
         ConfigError: A file cannot be read or used; the text names the option and the file.
     """
     if config.ca_file is None:
-        context = httpcore.default_ssl_context()
+        context = ResumingContext.of(httpcore.default_ssl_context())
     else:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context = ResumingContext()
         try:
             context.load_verify_locations(config.ca_file)
         except OSError as error:

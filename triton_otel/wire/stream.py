@@ -50,6 +50,7 @@ class Link:
         "handshaking",
         "on_first_write",
         "peer",
+        "place",
         "stream",
         "thread",
     )
@@ -63,6 +64,8 @@ class Link:
         self.thread = 0
         self.connect_ends: float | None = None
         self.connected_at = 0.0
+        self.place: tuple[str, int] | None = None
+        """Host and port that it connects to: the server's, or a proxy's."""
         self.peer: tuple[str, int] | None = None
         self.stream: NetworkStream | None = None
         self.aborted = False
@@ -282,6 +285,7 @@ class WatchedBackend(NetworkBackend):
                 host, port, timeout=timeout, local_address=local_address, socket_options=socket_options
             )
         started = _clock.now()
+        link.place = (host, port)
         link.refuse_if_aborted()
         limit = link.connect_begins(started, timeout)
         try:

@@ -190,6 +190,7 @@ class WatchedAsyncBackend(AsyncNetworkBackend):
                 host, port, timeout=timeout, local_address=local_address, socket_options=socket_options
             )
         started = _clock.now()
+        link.place = (host, port)
         link.refuse_if_aborted()
         limit = link.connect_begins(started, timeout)
         try:
