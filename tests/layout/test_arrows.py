@@ -49,6 +49,8 @@ NO_IO = (
     "wire.parser",
     "wire.chunks",
     "wire.keepalive",
+    "client.coding",
+    "client.headers",
     "wire.buffers",
 )
 IO_MODULES = {"socket", "ssl", "httpcore", "threading", "asyncio", "subprocess", "select", "selectors", "time"}

@@ -26,6 +26,7 @@ SAMPLES: dict[str, tuple[str, object]] = {
     "connection-pool-monitoring-enabled": ("TRUE", True),
     "auth-token": ("t0ken", "t0ken"),
     "custom-headers": ("X-A:1,X-B:2", (("X-A", "1"), ("X-B", "2"))),
+    "compression": ("GZIP", "gzip"),
     "max-response-size": ("64 kB", 64_000),
     "pool-name": ("scoring", "scoring"),
     "connection-max-lifetime": ("PT10M", 600.0),

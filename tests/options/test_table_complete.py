@@ -19,6 +19,7 @@ KEYS = [
     "timeout",
     "auth-token",
     "custom-headers",
+    "compression",
     "max-response-size",
     "connection-pool-max-idle",
     "connection-pool-keep-alive",

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpcore
 
+from triton_otel.client.coding import compress, decompress, encoding_of, error_body, plain_body
+from triton_otel.client.headers import encoded, merged
 from triton_otel.errors import ConfigError, ServerError
 from triton_otel.kserve import routes
 from triton_otel.kserve.binary import header_length_of
@@ -125,18 +127,21 @@ class Face:
         headers = {"Host": endpoint.authority, "User-Agent": user_agent}
         if config.auth_token is not None:
             headers["Authorization"] = f"Bearer {config.auth_token}"
+        self._compression, self._max_size = config.compression, config.max_response_size
+        if config.compression is not None:
+            headers["Accept-Encoding"] = config.compression
         self._check_trace(dict(config.headers), "custom-headers")
-        self._headers = _merged(_encoded(headers), config.headers)
+        self._headers = merged(encoded(headers), config.headers)
         self._known: dict[tuple[str, str], _Known] = {}
         self._plans: dict[tuple[object, ...], _Plan] = {}
-        self._heard: tuple[Headers, int | None] = ([], None)
+        self._heard: tuple[Headers, int | None, bytes | None] = ([], None, None)
         # Each of the client's calls may be repeated: it reads, or it is an inference outside of a sequence.
         self._extensions: dict[str, Any] = {
             "timeout": {"connect": config.pool.connection_timeout},
             "idempotent": True,
         }
-        if config.max_response_size is not None:
-            self._extensions[MAX_RESPONSE_SIZE] = config.max_response_size
+        if self._max_size is not None:
+            self._extensions[MAX_RESPONSE_SIZE] = self._max_size
         if config.tls.server_name is not None:
             self._extensions["sni_hostname"] = config.tls.server_name
 
@@ -188,7 +193,8 @@ class Face:
         Raises:
             ConfigError: An argument is wrong; the text names it.
         """
-        if binary is True and request_id is None and parameters is None and server_timeout is None and headers is None:
+        plain = binary is True and self._compression is None
+        if plain and request_id is None and parameters is None and server_timeout is None and headers is None:
             if inputs is None and type(model) is dict:
                 model, inputs = None, model
             prepared = self._planned(model, inputs, version, outputs)
@@ -272,15 +278,21 @@ class Face:
                 raise ConfigError(f"parameters must be a mapping of name to value, not {type(parameters).__name__}")
             parameters = {**(parameters or {}), "timeout": server_timeout}
         body = build_infer(inputs, outputs, request_id=request_id, parameters=parameters, binary=binary)
-        merged = self._with(headers)
+        all_headers = self._with(headers)
         if body.header_length is None:
-            merged.append((b"Content-Type", b"application/json"))
+            all_headers.append((b"Content-Type", b"application/json"))
         else:
-            merged.append((b"Content-Type", b"application/octet-stream"))
-            merged.append((b"Inference-Header-Content-Length", b"%d" % body.header_length))
-        merged.append((b"Content-Length", b"%d" % body.content_length))
+            all_headers.append((b"Content-Type", b"application/octet-stream"))
+            all_headers.append((b"Inference-Header-Content-Length", b"%d" % body.header_length))
+        buffers, length = [body.head, *body.buffers], body.content_length
+        if self._compression is not None:
+            # The length of the JSON above stays that of the plain one: the server reads it after it has unpacked.
+            all_headers.append((b"Content-Encoding", self._compression.encode("ascii")))
+            buffers = [compress(buffers, self._compression)]
+            length = len(buffers[0])
+        all_headers.append((b"Content-Length", b"%d" % length))
         expected = [output.name if isinstance(output, Output) else output for output in outputs or ()]
-        return Prepared(route, merged, [body.head, *body.buffers], request_id=request_id, expected=expected or None)
+        return Prepared(route, all_headers, buffers, request_id=request_id, expected=expected or None)
 
     def request(self, prepared: Prepared) -> httpcore.Request:
         """Return httpcore's request for it."""
@@ -322,7 +334,7 @@ class Face:
             ServerError: With Triton's own message where it sent one.
         """
         if answer.status != 200:
-            message = error_message(answer.body)
+            message = error_message(error_body(answer.headers, answer.body))
             if message is None:
                 message = "the server redirects, which is not followed" if 300 <= answer.status < 400 else "no message"
             raise ServerError(message, status=answer.status)
@@ -336,21 +348,25 @@ class Face:
         """
         if answer.status != 200:
             self.check_status(answer)
-        headers, length = self._heard
+        headers, length, encoding = self._heard
         if answer.headers is not headers:
             # Equal answers share their headers, see RequestPlan.
             length = None
             for name, value in answer.headers:
                 if name.lower() == _HEADER_LENGTH:
                     length = header_length_of(value)
-            self._heard = (answer.headers, length)
-        parsed = parse_infer(answer.body, length, prepared.expected)
+            encoding = encoding_of(answer.headers)
+            self._heard = (answer.headers, length, encoding)
+        body = answer.body
+        if encoding is not None:
+            body = decompress(body, encoding, self._max_size, length)
+        parsed = parse_infer(body, length, prepared.expected)
         return InferResult(parsed, attempt=answer.attempt)
 
     def read_json(self, _prepared: Prepared, answer: Answer) -> dict[str, Any]:
         """Return an answer that is a JSON object."""
         self.check_status(answer)
-        return parse_json(answer.body)
+        return parse_json(plain_body(answer.headers, answer.body, self._max_size))
 
     @staticmethod
     def read_ready(_prepared: Prepared, answer: Answer) -> bool:
@@ -373,7 +389,7 @@ class Face:
         if len({name.lower() for name in headers}) < len(headers):
             raise ConfigError("headers: two names differ in nothing but their case; leave one out")
         self._check_trace(headers, "headers")
-        return _merged(self._headers, tuple(headers.items()))
+        return merged(self._headers, tuple(headers.items()))
 
     def _check_trace(self, headers: Mapping[str, str], option: str) -> None:
         for name in headers:
@@ -382,14 +398,3 @@ class Face:
                     f"{option}: {name} is written by the client, from the current span; "
                     "to send one of your own set telemetry.propagation to off"
                 )
-
-
-def _encoded(headers: Mapping[str, str]) -> Headers:
-    return [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
-
-
-def _merged(headers: Headers, more: Sequence[tuple[str, str]]) -> Headers:
-    """Return the headers with ``more`` in place of those of the same names."""
-    names = {name.lower().encode("ascii") for name, _ in more}
-    kept = [(name, value) for name, value in headers if name.lower() not in names]
-    return kept + [(name.encode("ascii"), value.encode("latin-1")) for name, value in more]

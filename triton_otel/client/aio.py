@@ -55,6 +55,8 @@ class AsyncTritonClient(TaskBinding):
         model_version: Its version; ``None`` or ``"latest"`` lets the server choose.
         headers: Headers that every request carries.
         auth_token: Sent as ``Authorization: Bearer …``.
+        compression: ``gzip`` or ``deflate``: inferences are sent compressed, and their answers may come so.  Default
+            unset: neither.
         max_response_size: Limit of an answer's body, a number of bytes or text such as ``"64 MB"``; a longer one is a
             :class:`DecodeError`.  Default unset: no limit.
         tls_ca_file: PEM file of the authorities to trust.
@@ -87,6 +89,7 @@ class AsyncTritonClient(TaskBinding):
         model_version: str | int | None = None,
         headers: Mapping[str, str] | str | None = None,
         auth_token: str | None = None,
+        compression: str | None = None,
         max_response_size: Size | None = None,
         tls_ca_file: str | os.PathLike[str] | None = None,
         tls_cert_file: str | os.PathLike[str] | None = None,
@@ -111,6 +114,7 @@ class AsyncTritonClient(TaskBinding):
             model_version=model_version,
             headers=headers,
             auth_token=auth_token,
+            compression=compression,
             max_response_size=max_response_size,
             tls_ca_file=tls_ca_file,
             tls_cert_file=tls_cert_file,

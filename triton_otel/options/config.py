@@ -42,6 +42,7 @@ class ClientConfig:
         pool_name: Name of the pool, or None for a generated one.
         model_name: The model of calls that name none, or None.
         model_version: Its version as digits, or None for what Triton's version policy decides.
+        compression: ``gzip`` or ``deflate``, or None.
         max_response_size: Limit of an answer's body in bytes, or None.
         credentials: Token and headers; read them through :attr:`auth_token` and :attr:`headers`.
     """
@@ -54,6 +55,7 @@ class ClientConfig:
     pool_name: str | None
     model_name: str | None
     model_version: str | None
+    compression: str | None
     max_response_size: int | None
     credentials: Credentials
 
@@ -99,6 +101,7 @@ class ClientConfig:
         model_version: str | int | None = None,
         headers: Mapping[str, str] | str | None = None,
         auth_token: str | None = None,
+        compression: str | None = None,
         max_response_size: Size | None = None,
         tls_ca_file: str | os.PathLike[str] | None = None,
         tls_cert_file: str | os.PathLike[str] | None = None,
@@ -125,6 +128,7 @@ class ClientConfig:
             model_version: Its version; ``latest`` sends none.
             headers: Headers that every request carries: a mapping or the text ``Name:value,Name:value``.
             auth_token: Token for ``Authorization: Bearer``.
+            compression: ``gzip`` or ``deflate``.
             max_response_size: Limit of an answer's body: bytes, or text such as ``"64 MB"``.
             tls_ca_file, tls_cert_file, tls_key_file: PEM files: authorities to trust, client's certificate, its key.
             tls_key_password: Password of the key.
@@ -172,6 +176,7 @@ class ClientConfig:
             pool_name=values.get("pool-name"),
             model_name=values.get("model-name"),
             model_version=values.get("model-version"),
+            compression=values.get("compression"),
             max_response_size=values.get("max-response-size"),
             credentials=Credentials(token, headers),
         )

@@ -142,12 +142,21 @@ OPTIONS: tuple[Option, ...] = (
         "needs a mapping. Values are never shown.",
     ),
     Option(
+        key="compression",
+        field="compression",
+        kind=choice(("gzip", "deflate")),
+        section="advanced",
+        text="How the bodies of inferences are compressed; their answers may come so, too. Worth it where the network "
+        "is slow: it costs time on both sides. Answers that come compressed unasked are understood without it.",
+    ),
+    Option(
         key="max-response-size",
         field="max_response_size",
         kind=SIZE,
         section="advanced",
         text="Most bytes that an answer's body may have. A longer one is a `DecodeError`, before a byte of it is read "
-        "where its length is announced, and its connection is closed. Unset means no limit.",
+        "where its length is announced, and its connection is closed. A compressed answer may not have more when it is "
+        "unpacked either. Unset means no limit, and 2 GiB for what a compressed one unpacks to.",
     ),
     Option(
         key="pool-name",

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from triton_otel.testing.answer import Answer, Refusal, empty, error, json_answer
+from triton_otel.testing.coding import packed, unpacked
 from triton_otel.testing.exchange import Exchange, Receive, Send, deliver, read_body
 from triton_otel.testing.inference import infer
 from triton_otel.testing.ledger import Ledger, SeenRequest
@@ -106,7 +107,11 @@ class KServeApp:
             for header, value in seen.raw_headers:
                 if header == b"inference-header-content-length":
                     header_length = value
-            return await infer(model, version or model.latest, body, header_length, self.latency)
+            plain = unpacked(body, seen.raw_headers)
+            if isinstance(plain, Answer):
+                return plain
+            answer = await infer(model, version or model.latest, plain, header_length, self.latency)
+            return packed(answer, seen.raw_headers)
         if kind == "nowhere":
             raise Refusal("Not Found", 404, plain=True)
         self._expect(seen, "GET")

@@ -5,12 +5,13 @@ No I/O.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ctypes import addressof, c_char
 from typing import Any
 
 import numpy as np
 
-__all__ = ["ALIGNMENT", "MAX_AHEAD", "BodyBuffer", "aligned_copy"]
+__all__ = ["ALIGNMENT", "MAX_AHEAD", "BodyBuffer", "aligned_copy", "aligned_join"]
 
 ALIGNMENT = 64
 """Bytes; what a vector unit loads at once, and more than any datatype needs."""
@@ -58,6 +59,19 @@ def aligned_copy(data: memoryview, offset: int) -> memoryview:
     shift = -(addressof(c_char.from_buffer(array)) + offset) % ALIGNMENT
     view = memoryview(array)[shift : shift + size]
     view[:] = data
+    return view
+
+
+def aligned_join(pieces: Sequence[bytes], offset: int) -> memoryview:
+    """Return the pieces of a body in one, writable, with its tensors, from ``offset`` on, on a border."""
+    size = sum(map(len, pieces))
+    array = np.empty(size + ALIGNMENT, np.uint8)
+    shift = -(_address(array) + offset) % ALIGNMENT
+    view = memoryview(array)[shift : shift + size]  # type: ignore[arg-type]
+    at = 0
+    for piece in pieces:
+        view[at : at + len(piece)] = piece
+        at += len(piece)
     return view
 
 
