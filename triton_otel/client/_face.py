@@ -15,7 +15,7 @@ from triton_otel.client.headers import encoded, merged
 from triton_otel.errors import ConfigError, ServerError
 from triton_otel.kserve import routes
 from triton_otel.kserve.binary import header_length_of
-from triton_otel.kserve.request import Output, build_infer, plain_parts
+from triton_otel.kserve.request import Output, all_plain, build_infer, plain_parts
 from triton_otel.kserve.response import error_message, parse_infer, parse_json
 from triton_otel.kserve.result import InferResult
 from triton_otel.options import check_header, parse_duration
@@ -236,6 +236,8 @@ class Face:
         whole = tuple(key)
         plan = self._plans.get(whole)
         if plan is None:
+            if not all_plain(key[3:]):
+                return None
             built = self._built(model, inputs, version=version, outputs=outputs)
             known = self._known.get((built.route.method, built.route.path)) or self._learn(built.route)
             try:

@@ -22,7 +22,7 @@ from triton_otel.kserve.names import check_name, check_text
 from triton_otel.kserve.tensor import encode
 from triton_otel.kserve.values import check_shape, reshape, to_tensor
 
-__all__ = ["InferBody", "Input", "Output", "build_infer", "plain_parts"]
+__all__ = ["InferBody", "Input", "Output", "all_plain", "build_infer", "plain_parts"]
 
 # What JSON integers may be: Triton reads 64 bits, signed for parameters of a model and unsigned for some of its own.
 _MIN_INT = -(2**63)
@@ -166,11 +166,12 @@ def plain_parts(inputs: object, key: list[object]) -> list[bytes | memoryview] |
     """Return the bytes of inputs whose JSON follows from their names, dtypes and shapes, in their order.
 
     That is so for arrays of numbers that go in binary as they lie in memory.  Two calls with the same ``key`` and the
-    same other arguments get the same ``head`` from :func:`build_infer`, and these are its buffers.
+    same other arguments get the same ``head`` from :func:`build_infer`, and these are its buffers, if
+    :func:`all_plain` says so of the key.
 
     Parameters:
         inputs: What the caller gave.
-        key: Gets the names, dtypes and shapes appended; of no meaning where ``None`` is returned.
+        key: Gets names, dtypes and shapes appended, in turn; of no meaning where ``None`` is returned.
 
     Returns:
         Views on the arrays, or ``None`` where an input is anything else, good or bad.
@@ -179,15 +180,20 @@ def plain_parts(inputs: object, key: list[object]) -> list[bytes | memoryview] |
         return None
     parts: list[bytes | memoryview] = []
     for name, array in inputs.items():
-        if type(array) is not np.ndarray or type(name) is not str or not is_plain(array.dtype):
+        if type(array) is not np.ndarray or type(name) is not str:
             return None
         try:
             parts.append(array.data.cast("B"))
         except (TypeError, ValueError):
-            # It has gaps, or no elements at all.
+            # It has gaps, no elements at all, or elements that are no numbers of this machine.
             return None
         key += (name, array.dtype, array.shape)
     return parts
+
+
+def all_plain(key: Sequence[object]) -> bool:
+    """Tell whether all dtypes of a key that :func:`plain_parts` made are sent as they lie in memory."""
+    return all(map(is_plain, key[1::3]))
 
 
 def _describe(name: str, data: object, binary: bool) -> tuple[dict[str, Any], bytes | memoryview | None]:

@@ -67,7 +67,7 @@ def parse_infer(
     """
     key = None
     if header_length is not None and 0 <= header_length <= _MAX_LAYOUT:
-        key = bytes(memoryview(body)[:header_length])
+        key = bytes(body[:header_length])
         layout = _layouts.get(key)
         if layout is not None and len(key) == header_length:
             return _read_layout(layout, body, header_length, expected)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpcore
 
-from triton_otel.wire.buffers import MAX_AHEAD, BodyBuffer, aligned_copy
+from triton_otel.wire.buffers import MAX_AHEAD, BodyBuffer, aligned_copy, aligned_room
 from triton_otel.wire.http11 import CUT_SHORT, HTTP11, LOGGER
 from triton_otel.wire.limits import EXTENSION, check_length
 from triton_otel.wire.message import PlannedRequest, head_of, parts_of
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from triton_otel.wire.parser import ResponseHead
 
 __all__ = ["ExchangeConnection", "Exchanged"]
-
-_SMALL = 8 * 1024
-"""Bytes of an answer up to which it is cheaper to receive it into what is there and copy."""
 
 Exchanged = tuple[int, list[tuple[bytes, bytes]], "bytes | memoryview", bytes]
 """Status, headers, body and version of an answer."""
@@ -81,19 +78,15 @@ class ExchangeConnection(HTTP11):
         self.begin()
         try:
             data, answer = self._last
-            start = len(data)
-            length = answer.length
+            total = answer.whole
             limit = request.extensions.get(EXTENSION)
-            total = 0
-            if length is not None and answer.status == 200 and (limit is None or length <= limit):
-                total = start + length
             view: Any = self._scratch
-            buffer = None
-            if _SMALL < total <= MAX_AHEAD:
-                buffer = BodyBuffer(total, start + answer.json_length)
-                view = buffer.room()
-            self._at = self._have = 0
-            count = 0
+            if 0 < total <= MAX_AHEAD and (limit is None or answer.length <= limit):
+                # One byte more, to see whether something follows that does not belong there.
+                view = aligned_room(total + 1, len(data) + answer.json_length)
+            else:
+                total = 0
+            self._at = self._have = count = 0
             try:
                 asked = transport.ask(request.whole, request.size, view)
                 if asked < 0:
@@ -104,32 +97,26 @@ class ExchangeConnection(HTTP11):
             except httpcore.WriteError:
                 # The server may have answered early and closed; its answer is worth more than our error.
                 pass
-            if buffer is not None:
-                if count > start and view[:start] == data:
+            if total:
+                start = len(data)
+                if count >= start and view[:start].tobytes() == data:
                     if count < total:
-                        self._rest(view, count, total - start)
+                        self._rest(view[count:total], total - start)
+                    elif count > total:
+                        self._have = 1
                     self.received = answer.keeps
-                    return 200, answer.headers, buffer.body()[start:], answer.http_version
+                    return 200, answer.headers, view[start:total], answer.http_version
                 self._scratch[:count] = view[:count]
-            elif count and count == total and view.startswith(data):
-                body: bytes | memoryview
-                if answer.json_length:
-                    with memoryview(view) as whole:
-                        body = aligned_copy(whole[start:count], answer.json_length)
-                else:
-                    body = bytes(view[start:count])
-                self.received = answer.keeps
-                return 200, answer.headers, body, answer.http_version
             self._have = count
             answer, body = self._answer(request, None, True)
         finally:
             self.end()
         return answer.status, answer.headers, body, answer.http_version
 
-    def _rest(self, view: memoryview, count: int, length: int) -> None:
-        """Receive what is missing at the end of a view on a whole answer."""
-        missing = len(view) - count
-        got = self._transport.fill(view[count:], None)
+    def _rest(self, room: memoryview, length: int) -> None:
+        """Receive the end of a body that has that many bytes."""
+        missing = len(room)
+        got = self._transport.fill(room, None)
         if got < missing:
             raise httpcore.RemoteProtocolError(
                 f"{CUT_SHORT} (received {length - missing + got} bytes, expected {length})"

@@ -54,6 +54,11 @@ class State(enum.IntEnum):
     CLOSED = 3
 
 
+# A member of an enum is looked up slowly.
+_IDLE = State.IDLE
+_ACTIVE = State.ACTIVE
+
+
 class HTTP11(httpcore.ConnectionInterface):
     """An open connection that speaks HTTP/1.1.
 
@@ -107,10 +112,10 @@ class HTTP11(httpcore.ConnectionInterface):
             httpcore.ConnectionNotAvailable: Another one is running, or the connection is closed.
         """
         with self._lock:
-            if self.state not in (State.NEW, State.IDLE):
+            if self.state is not _IDLE and self.state is not State.NEW:
                 raise httpcore.ConnectionNotAvailable
             self._requests += 1
-            self.state = State.ACTIVE
+            self.state = _ACTIVE
             self._expires_at = None
             self.sent = self.received = False
 
@@ -284,8 +289,8 @@ class HTTP11(httpcore.ConnectionInterface):
     def end(self) -> None:
         """The response is closed: wait for the next request, or close where that cannot be."""
         with self._lock:
-            if self.sent and self.received and self.state == State.ACTIVE:
-                self.state = State.IDLE
+            if self.sent and self.received and self.state is _ACTIVE:
+                self.state = _IDLE
                 if len(self._scratch) > SCRATCH and not self.surplus:
                     self._scratch = bytearray(SCRATCH)
                     self._at = self._have = 0
@@ -319,7 +324,7 @@ class HTTP11(httpcore.ConnectionInterface):
         """Tell whether its idle time is over, or the peer has said something that nobody asked for, as good-bye."""
         if self._expires_at is not None and _clock.now() > self._expires_at:
             return True
-        return self.state is State.IDLE and (
+        return self.state is _IDLE and (
             self._have > self._at or self.ended or self._transport.readable() or (self._hides and self.surplus)
         )
 

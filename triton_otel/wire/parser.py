@@ -37,7 +37,18 @@ class BadResponse(ValueError):
 class ResponseHead:
     """A parsed head.  Shared between equal answers: not to be changed, and neither is its list of headers."""
 
-    __slots__ = ("chunked", "headers", "hint", "http_version", "json_length", "keeps", "length", "reason", "status")
+    __slots__ = (
+        "chunked",
+        "headers",
+        "hint",
+        "http_version",
+        "json_length",
+        "keeps",
+        "length",
+        "reason",
+        "status",
+        "whole",
+    )
 
     def __init__(self, http_version: bytes, status: int, reason: bytes, headers: list[tuple[bytes, bytes]]) -> None:
         self.http_version = http_version
@@ -55,6 +66,8 @@ class ResponseHead:
         """Content-Length; ``None`` where there is none."""
         self.json_length = 0
         """Where the first tensor begins in the body, as far as the server says it."""
+        self.whole = 0
+        """Bytes of head and body together where that is known and the status is 200, else 0."""
 
     def body_length(self, method: bytes) -> int | None:
         """Return the length of the body; ``None`` where that only shows when it ends.
@@ -164,7 +177,10 @@ def known_head(data: bytes) -> tuple[bytes, ResponseHead]:
     """
     known = _known.get(data)
     if known is None:
-        known = (data, parse_head(data))
+        head = parse_head(data)
+        known = (data, head)
+        if head.status == 200 and head.length is not None:
+            head.whole = len(data) + head.length
         if len(data) <= _MAX_KNOWN_SIZE:
             if len(_known) >= _MAX_KNOWN:
                 _known.clear()
