@@ -35,8 +35,8 @@ class IdleConnections:
     def __len__(self) -> int:
         return len(self._order)
 
-    def push(self, slot: Slot, now: float) -> None:
-        """Add a slot as the freshest one, and set when it ends."""
+    def push(self, slot: Slot, now: float) -> int:
+        """Add a slot as the freshest one, set when it ends, and return how many there are now."""
         keep_alive = self._keep_alive
         ends = slot.expires_at = None if keep_alive is None else now + keep_alive
         early = slot.idle_ends
@@ -47,7 +47,9 @@ class IdleConnections:
         if stack is None:
             stack = self._stacks[slot.key] = {}
         stack[slot] = None
-        self._order[slot] = None
+        order = self._order
+        order[slot] = None
+        return len(order)
 
     def pop(self, key: Key) -> Slot | None:
         """Take the freshest slot that leads to ``key``, or ``None``."""

@@ -180,15 +180,14 @@ class PoolState(Books):
         if self.max_idle == 0:
             self._start_closing(slot, "surplus")
             return None, slot
-        surplus = None
-        if len(self._idle) >= self.max_idle:
-            # The one just returned is the freshest; the one idle for longest is the next to expire anyway.
-            surplus = self._idle.oldest()
-            assert surplus is not None
-            self._idle.remove(surplus)
-            self._start_closing(surplus, "surplus")
         slot.state = IDLE
-        self._idle.push(slot, now)
+        if self._idle.push(slot, now) <= self.max_idle:
+            return None, None
+        # The one just returned is the freshest; the one idle for longest is the next to expire anyway.
+        surplus = self._idle.oldest()
+        assert surplus is not None
+        self._idle.remove(surplus)
+        self._start_closing(surplus, "surplus")
         assert self._holds()
         return None, surplus
 

@@ -231,7 +231,19 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
         slot = self._leases.acquire(key, attempt, queue_timeout)
         while True:
             try:
-                return slot, self._send(slot, request, attempt, whole)
+                if slot.state == OPENING:
+                    return slot, self._open(slot, request, attempt, whole)
+                link = slot.link
+                attempt.connection_id = slot.id
+                attempt.requests = slot.requests
+                attempt.reused = slot.requests > 1
+                attempt.age = _clock.now() - slot.opened_at
+                attempt.peer = link.peer
+                link.attempt = attempt
+                link.thread = get_ident()
+                if whole and type(slot.connection) is HTTPConnection:
+                    return slot, slot.connection.open.exchange(request)
+                return slot, talk(slot.connection, request, whole)
             except httpcore.ConnectionNotAvailable:
                 # It ran out of streams, or turned out to speak HTTP/1.1 and be taken; the place in line is kept.
                 slot = self._leases.replace(slot, attempt, "not_reusable")
@@ -243,20 +255,9 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
                     raise
                 slot = self._leases.replace(slot, attempt, classify(error), resend=True)
 
-    def _send(self, slot: Slot, request: httpcore.Request, attempt: Attempt, whole: bool) -> Any:
-        """Return the response, or with ``whole``, where the connection can do that, what its ``exchange`` returns."""
+    def _open(self, slot: Slot, request: httpcore.Request, attempt: Attempt, whole: bool) -> Any:
+        """Send a request over a new connection; see :func:`talk`."""
         attempt.connection_id = slot.id
-        if slot.state != OPENING:
-            attempt.requests = slot.requests
-            attempt.reused = slot.requests > 1
-            attempt.age = _clock.now() - slot.opened_at
-            link = slot.link
-            attempt.peer = link.peer
-            link.attempt = attempt
-            link.thread = get_ident()
-            if whole and type(slot.connection) is HTTPConnection:
-                return slot.connection.open.exchange(request)
-            return talk(slot.connection, request, whole)
         attempt.reused, attempt.requests, attempt.age = False, 1, 0.0
         opened = partial(self._opened, slot, attempt)
         slot.link = Link(attempt, opened, handshakes(self._proxy, request.url.scheme))

@@ -92,16 +92,13 @@ class HTTP11(httpcore.ConnectionInterface):
         self._have = 0
         self._at = 0
         self._last: tuple[bytes, ResponseHead] = _NONE_YET
+        self.hint: KeepAlive | None = None
+        """How long the server keeps the connection after the answer that was read last, where it said that."""
 
     @property
     def surplus(self) -> bool:
         """Whether bytes have arrived after the answer that do not belong to it, or the end."""
         return self.ended or self._have > self._at or (self._hides and self._transport.pending())
-
-    @property
-    def hint(self) -> KeepAlive | None:
-        """How long the server keeps the connection after the answer that was read last, where it said that."""
-        return self._last[1].hint
 
     # The request.
 
@@ -237,6 +234,7 @@ class HTTP11(httpcore.ConnectionInterface):
         # The same server answers the same question with the same head, as long as it has no date in it.
         if self._last[0] != data:
             self._last = known_head(data)
+            self.hint = self._last[1].hint
         return self._last[1]
 
     def receive_body(self, request: httpcore.Request, answer: ResponseHead, keeps: bool) -> Iterator[bytes]:
