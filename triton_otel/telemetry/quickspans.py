@@ -8,14 +8,15 @@ tells too.  Everything else, and all tracers of other scopes, stay the SDK's.
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.attributes import BoundedAttributes
 
 from triton_otel.telemetry import names
+from triton_otel.telemetry.quickstart import direct_start_span, prove
 from triton_otel.telemetry.quiet import note
-from triton_otel.telemetry.swapping import UnknownShapeError, swapped
+from triton_otel.telemetry.swapping import swapped
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -65,7 +66,7 @@ def quick_provider(**settings: Any) -> TracerProvider:
     from opentelemetry.sdk.trace import TracerProvider
 
     try:
-        start_span = _quick_start_span()
+        of, quick = _proven()
     except Exception:  # noqa: BLE001 - the SDK's way always works
         note("spans are made in the SDK's own way, which is slower")
         return TracerProvider(**settings)
@@ -74,55 +75,32 @@ def quick_provider(**settings: Any) -> TracerProvider:
         def get_tracer(self, *args: Any, **kwargs: Any) -> Any:
             tracer = super().get_tracer(*args, **kwargs)
             name = args[0] if args else kwargs.get("instrumenting_module_name")
-            if name == names.SCOPE and getattr(type(tracer), "start_span", None) is start_span.of:
-                tracer.start_span = types.MethodType(start_span.quick, tracer)  # type: ignore[method-assign]
+            if name == names.SCOPE and getattr(type(tracer), "start_span", None) is of:
+                tracer.start_span = types.MethodType(quick, tracer)  # type: ignore[method-assign]
             return tracer
 
     return Provider(**settings)
 
 
-class _StartSpan:
-    """A tracer's ``start_span`` and its quick copy."""
+def _proven() -> tuple[Any, Callable[..., Any]]:
+    """Return a tracer's ``start_span`` and the quickest way that was seen to do the same.
 
-    __slots__ = ("of", "quick")
-
-    def __init__(self, of: Any, quick: types.FunctionType) -> None:
-        self.of = of
-        self.quick = quick
-
-
-def _quick_start_span() -> _StartSpan:
+    Raises:
+        UnknownShapeError, AttributeError, ImportError: There is none.
+    """
     from opentelemetry.sdk import trace
 
     class Span(trace._Span):
+        attributes_class = QuickAttributes
         __init__ = swapped(trace.Span.__init__, BoundedAttributes=QuickAttributes)
 
-    made = _StartSpan(trace.Tracer.start_span, swapped(trace.Tracer.start_span, _Span=Span))
-    _prove(made)
-    return made
-
-
-def _prove(start_span: _StartSpan) -> None:
-    """Make a span in both ways and compare.
-
-    Raises:
-        UnknownShapeError: They differ.
-    """
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.sampling import ALWAYS_ON
-
-    provider = TracerProvider(sampler=ALWAYS_ON, resource=Resource({}), shutdown_on_exit=False)
-    tracer = provider.get_tracer("sample")
-    seen = []
-    for make in (start_span.of, start_span.quick):
-        span: Any = make(tracer, "sample", attributes={"text": "x", "number": 1, "again": 0.5}, start_time=1)
-        span.set_attributes({"again": True, "more": "y"})
-        span.set_attributes({"sequence": ["a"], "last": 1})
-        seen.append(
-            (list(span.attributes.items()), span.dropped_attributes, span.name, span.start_time, sorted(vars(span)))
-        )
-        if make is start_span.quick and not isinstance(span._attributes, QuickAttributes):
-            raise UnknownShapeError("the attributes are held elsewhere")
-    if seen[0] != seen[1]:
-        raise UnknownShapeError(f"{seen[0]} became {seen[1]}")
+    of = trace.Tracer.start_span
+    quick = swapped(of, _Span=Span)
+    prove(of, quick)
+    try:
+        direct = direct_start_span(Span, quick)
+        prove(of, direct)
+    except Exception:  # noqa: BLE001 - another version of the SDK
+        note("spans are made by the SDK's own code, which is slower")
+        return of, quick
+    return of, direct
