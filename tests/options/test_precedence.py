@@ -26,6 +26,7 @@ SAMPLES: dict[str, tuple[str, object]] = {
     "connection-pool-monitoring-enabled": ("TRUE", True),
     "auth-token": ("t0ken", "t0ken"),
     "custom-headers": ("X-A:1,X-B:2", (("X-A", "1"), ("X-B", "2"))),
+    "proxy": ("socks5://proxy", "socks5://proxy:1080"),
     "compression": ("GZIP", "gzip"),
     "max-response-size": ("64 kB", 64_000),
     "pool-name": ("scoring", "scoring"),
@@ -51,7 +52,7 @@ SETTABLE = [option for option in OPTIONS if option.field]
 def value_of(config: ClientConfig, option: Option) -> object:
     part = config if option.group == "client" else getattr(config, option.group)
     value = getattr(part, option.field)
-    if option.key == "endpoint":
+    if option.key in ("endpoint", "proxy"):
         return str(value)
     return value.reveal() if option.key == "tls-key-password" and value is not None else value
 

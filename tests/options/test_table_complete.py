@@ -19,6 +19,7 @@ KEYS = [
     "timeout",
     "auth-token",
     "custom-headers",
+    "proxy",
     "compression",
     "max-response-size",
     "connection-pool-max-idle",
@@ -114,7 +115,12 @@ def test_the_defaults_of_the_classes_are_those_of_the_table() -> None:
 
 
 def test_secrets_are_marked() -> None:
-    assert {option.key for option in OPTIONS if option.secret} == {"auth-token", "custom-headers", "tls-key-password"}
+    assert {option.key for option in OPTIONS if option.secret} == {
+        "auth-token",
+        "custom-headers",
+        "proxy",
+        "tls-key-password",
+    }
 
 
 def test_every_option_says_what_it_does_and_what_is_valid() -> None:

@@ -17,7 +17,7 @@ def relay(peer: Peer) -> None:
             host, _, port = seen.target.rpartition(":")
             with socket.create_connection((host, int(port))) as upstream:
                 peer.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                _pump(peer.sock, upstream)
+                pump(peer.sock, upstream)
             return
         match = re.match(r"http://([^:/]+):(\d+)(/.*)", seen.target)
         assert match is not None, "a forwarded target is absolute"
@@ -37,7 +37,9 @@ def refuse(peer: Peer) -> None:
         peer.send(answer(b"", status="407 Proxy Authentication Required"))
 
 
-def _pump(one: socket.socket, other: socket.socket) -> None:
+def pump(one: socket.socket, other: socket.socket) -> None:
+    """Carry bytes both ways until one side ends."""
+
     def copy(source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):

@@ -55,6 +55,8 @@ class AsyncTritonClient(TaskBinding):
         model_version: Its version; ``None`` or ``"latest"`` lets the server choose.
         headers: Headers that every request carries.
         auth_token: Sent as ``Authorization: Bearer …``.
+        proxy: URL of an HTTP or SOCKS proxy, as ``"http://name:password@proxy:3128"``.  Default unset: none, also where
+            the environment names one.
         compression: ``gzip`` or ``deflate``: inferences are sent compressed, and their answers may come so.  Default
             unset: neither.
         max_response_size: Limit of an answer's body, a number of bytes or text such as ``"64 MB"``; a longer one is a
@@ -89,6 +91,7 @@ class AsyncTritonClient(TaskBinding):
         model_version: str | int | None = None,
         headers: Mapping[str, str] | str | None = None,
         auth_token: str | None = None,
+        proxy: str | None = None,
         compression: str | None = None,
         max_response_size: Size | None = None,
         tls_ca_file: str | os.PathLike[str] | None = None,
@@ -114,6 +117,7 @@ class AsyncTritonClient(TaskBinding):
             model_version=model_version,
             headers=headers,
             auth_token=auth_token,
+            proxy=proxy,
             compression=compression,
             max_response_size=max_response_size,
             tls_ca_file=tls_ca_file,

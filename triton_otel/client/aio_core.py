@@ -32,6 +32,7 @@ class AsyncClientCore(Core):
             max_connections=pool.max_total,
             max_keepalive_connections=pool.max_idle,
             keepalive_expiry=pool.keep_alive,
+            proxy=self._proxy,
             network_backend=network_backend,
             max_lifetime=pool.max_lifetime,
             max_queued=pool.max_queued,

@@ -9,6 +9,7 @@ from triton_otel.client import registry
 from triton_otel.client._face import Face
 from triton_otel.client.aio_core import AsyncClientCore
 from triton_otel.client.core import ClientCore, Core
+from triton_otel.client.proxy import check_proxy
 from triton_otel.errors import ClientClosed
 from triton_otel.pool.stats import PoolStats
 from triton_otel.telemetry.spans import RequestTelemetry
@@ -42,6 +43,7 @@ class Binding(Generic[C]):
         meter_provider: MeterProvider | None,
         network_backend: Any,
     ) -> None:
+        check_proxy(config.proxy)
         self._config = config
         self._endpoint = config.endpoint
         self._queue_timeout = config.pool.queue_timeout

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpcore
 
+from triton_otel.client.proxy import proxy_for, trust
 from triton_otel.client.tls import tls_context
 from triton_otel.options import TlsConfig
 from triton_otel.pool.housekeeper import HOUSEKEEPER
@@ -50,6 +51,7 @@ class Core:
         self.name = name
         self.instruments = instruments
         self._closed = False
+        self._proxy = proxy_for(config.proxy)
         self.pool = self._make_pool(pool, network_backend)
         self._stats_log: StatsLog | None = None
         if pool.monitoring:
@@ -66,6 +68,7 @@ class Core:
         """Set the TLS context, unless there is one already.  Called by one thread at a time."""
         if context is not None and self.pool._ssl_context is None:
             self.pool._ssl_context = context
+            trust(self._proxy, context)
 
     @property
     def has_tls(self) -> bool:
@@ -112,6 +115,7 @@ class ClientCore(Core):
             max_connections=pool.max_total,
             max_keepalive_connections=pool.max_idle,
             keepalive_expiry=pool.keep_alive,
+            proxy=self._proxy,
             network_backend=BoundedBackend() if network_backend is None else network_backend,
             max_lifetime=pool.max_lifetime,
             max_queued=pool.max_queued,
@@ -178,7 +182,8 @@ class ClientCore(Core):
 
 def needs_context(config: ClientConfig) -> bool:
     """Tell whether these settings need a TLS context made for them."""
-    return config.endpoint.scheme == "https" or config.tls != TlsConfig()
+    proxy_over_tls = config.proxy is not None and config.proxy.scheme == "https"
+    return proxy_over_tls or config.endpoint.scheme == "https" or config.tls != TlsConfig()
 
 
 def context_for(config: ClientConfig) -> ssl.SSLContext | None:

@@ -20,6 +20,7 @@ from triton_otel.options.values import article
 if TYPE_CHECKING:
     from triton_otel.options.durations import Duration
     from triton_otel.options.option import Group
+    from triton_otel.options.proxy import ProxyAddress
     from triton_otel.options.sizes import Size
     from triton_otel.options.sources import Given
 
@@ -42,6 +43,7 @@ class ClientConfig:
         pool_name: Name of the pool, or None for a generated one.
         model_name: The model of calls that name none, or None.
         model_version: Its version as digits, or None for what Triton's version policy decides.
+        proxy: The proxy to go through, or None.
         compression: ``gzip`` or ``deflate``, or None.
         max_response_size: Limit of an answer's body in bytes, or None.
         credentials: Token and headers; read them through :attr:`auth_token` and :attr:`headers`.
@@ -55,6 +57,7 @@ class ClientConfig:
     pool_name: str | None
     model_name: str | None
     model_version: str | None
+    proxy: ProxyAddress | None
     compression: str | None
     max_response_size: int | None
     credentials: Credentials
@@ -70,9 +73,9 @@ class ClientConfig:
         return self.credentials.headers
 
     @property
-    def sharing_key(self) -> tuple[float, ConnectionPoolConfig, TlsConfig, str | None]:
+    def sharing_key(self) -> tuple[float, ConnectionPoolConfig, TlsConfig, ProxyAddress | None, str | None]:
         """What of these settings decides how sockets and numbers behave: equal ones can share a pool."""
-        return self.timeout, self.pool, self.tls, self.pool_name
+        return self.timeout, self.pool, self.tls, self.proxy, self.pool_name
 
     @classmethod
     def from_options(cls, options: Mapping[str, object], *, environ: Mapping[str, str] | None = None) -> ClientConfig:
@@ -101,6 +104,7 @@ class ClientConfig:
         model_version: str | int | None = None,
         headers: Mapping[str, str] | str | None = None,
         auth_token: str | None = None,
+        proxy: str | None = None,
         compression: str | None = None,
         max_response_size: Size | None = None,
         tls_ca_file: str | os.PathLike[str] | None = None,
@@ -128,6 +132,7 @@ class ClientConfig:
             model_version: Its version; ``latest`` sends none.
             headers: Headers that every request carries: a mapping or the text ``Name:value,Name:value``.
             auth_token: Token for ``Authorization: Bearer``.
+            proxy: URL of an HTTP or SOCKS proxy.
             compression: ``gzip`` or ``deflate``.
             max_response_size: Limit of an answer's body: bytes, or text such as ``"64 MB"``.
             tls_ca_file, tls_cert_file, tls_key_file: PEM files: authorities to trust, client's certificate, its key.
@@ -167,15 +172,22 @@ class ClientConfig:
         token, headers = values.get("auth-token"), values.get("custom-headers", ())
         if token is not None and any(name.lower() == "authorization" for name, _ in headers):
             raise ConfigError("auth-token and the header Authorization of custom-headers are both set; leave one out")
+        proxy, tls = values.get("proxy"), TlsConfig(**_fields(values, "tls"))
+        if tls.server_name is not None and proxy is not None and proxy.scheme != "socks5":
+            raise ConfigError(
+                "tls-server-name and an HTTP proxy are both set; through that the server can only be asked for by the "
+                "endpoint's host: leave tls-server-name out, or use a socks5:// proxy"
+            )
         return cls(
             endpoint=values["endpoint"],
             timeout=timeout,
             pool=ConnectionPoolConfig(**_fields(values, "pool")).resolve(timeout),
-            tls=TlsConfig(**_fields(values, "tls")),
+            tls=tls,
             telemetry=TelemetryConfig(**_fields(values, "telemetry")),
             pool_name=values.get("pool-name"),
             model_name=values.get("model-name"),
             model_version=values.get("model-version"),
+            proxy=proxy,
             compression=values.get("compression"),
             max_response_size=values.get("max-response-size"),
             credentials=Credentials(token, headers),

@@ -10,6 +10,7 @@ from triton_otel.options.durations import LONGEST_WAIT, format_duration, parse_d
 from triton_otel.options.endpoint import Endpoint
 from triton_otel.options.headers import parse_headers
 from triton_otel.options.option import Kind
+from triton_otel.options.proxy import ProxyAddress
 from triton_otel.options.secrets import Secret, read_secret
 from triton_otel.options.sizes import parse_size
 from triton_otel.options.values import read_bool, read_choice, read_int, read_path, read_text, read_version, show
@@ -20,6 +21,7 @@ __all__ = [
     "HEADERS",
     "PASSWORD",
     "PATH",
+    "PROXY",
     "SIZE",
     "TEXT",
     "TOKEN",
@@ -79,6 +81,10 @@ def _size(value: object, place: str) -> int:
     return parse_size(value, name=place)
 
 
+def _proxy(value: object, place: str) -> ProxyAddress:
+    return ProxyAddress.parse(value, name=place)
+
+
 def _password(value: object, place: str) -> Secret:
     return read_secret(value, place, ascii_only=False)
 
@@ -86,6 +92,7 @@ def _password(value: object, place: str) -> Secret:
 BOOLEAN = Kind("boolean", "`true` or `false`", read_bool)
 TEXT = Kind("text", "not empty, printable, no blanks around it", read_text)
 PATH = Kind("path", "path of a file", read_path)
+PROXY = Kind("address", "an `http`, `https` or `socks5` URL, with `name:password@` if the proxy wants that", _proxy)
 SIZE = Kind("size", "at least 1 byte", _size)
 VERSION = Kind("text", "`latest` or a whole number", read_version)
 ENDPOINT = Kind("address", "`host:port`, or an `http`/`https` URL without credentials, query and fragment", _endpoint)

@@ -36,7 +36,7 @@ variable counts as not set, and so does a value of `None`.
   made.
 - Every mistake, an unknown key among them, is a `ConfigError` before anything is sent, with the nearest valid key or
   value. Values of secrets, and of unknown keys, are in no error, `repr`, log line or span.
-- Clients with the same timeout, pool settings, TLS settings and pool name share one pool.
+- Clients with the same timeout, pool settings, TLS settings, proxy and pool name share one pool.
 """
 
 _INTRODUCTIONS: dict[Section, str] = {

@@ -11,6 +11,7 @@ from triton_otel.options.kinds import (
     HEADERS,
     PASSWORD,
     PATH,
+    PROXY,
     SIZE,
     TEXT,
     TOKEN,
@@ -140,6 +141,16 @@ OPTIONS: tuple[Option, ...] = (
         secret=True,
         text="Headers that every request carries. In the text form a comma ends a header, so a value with a comma "
         "needs a mapping. Values are never shown.",
+    ),
+    Option(
+        key="proxy",
+        field="proxy",
+        kind=PROXY,
+        section="advanced",
+        secret=True,
+        also="no HTTP proxy together with `tls-server-name`",
+        text="Proxy to reach the server through; SOCKS needs the extra `socks`. Name and password are never shown. "
+        "`HTTP_PROXY` and its like are not read.",
     ),
     Option(
         key="compression",

@@ -11,13 +11,12 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import h11
 import httpcore
 
 from triton_otel import _clock
 from triton_otel.pool.failures import classify, close_reason
 from triton_otel.pool.lease import Dropped, may_resend
-from triton_otel.pool.requests import closing, handshakes, key_of
+from triton_otel.pool.requests import closing, for_tasks, handshakes, key_of, outward
 from triton_otel.pool.shell import PoolShell, limits
 from triton_otel.pool.slot import CLOSED, OPENING, Slot
 from triton_otel.pool.tasks import LoopKeeper, TaskLeases, TaskWaiter, finished, runs
@@ -27,6 +26,7 @@ from triton_otel.wire.aio.connection import AsyncHTTPConnection
 from triton_otel.wire.aio.runtime import close_now, running_loop
 from triton_otel.wire.aio.stream import TaskLink, WatchedAsyncBackend
 from triton_otel.wire.limits import EXTENSION, BodyCounter, bounded, check_response
+from triton_otel.wire.message import WireRequest
 from triton_otel.wire.phases import Attempt
 from triton_otel.wire.stream import opening
 
@@ -224,9 +224,10 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
                 slot = self._leases.replace(slot, attempt, "not_reusable")
             except BaseException as error:
                 if not may_resend(slot, request, attempt, error):
-                    self._fail(slot, attempt, error)
-                    if isinstance(error, h11.LocalProtocolError):
-                        raise httpcore.LocalProtocolError(str(error)) from error
+                    other = outward(error, self._proxy)
+                    self._fail(slot, attempt, other or error)
+                    if other is not None:
+                        raise other from error
                     raise
                 slot = self._leases.replace(slot, attempt, classify(error), resend=True)
 
@@ -268,6 +269,8 @@ async def _talk(connection: Any, request: httpcore.Request, whole: bool) -> Any:
     """Send a request; as :func:`triton_otel.pool.requests.talk`."""
     if whole and type(connection) is AsyncHTTPConnection:
         return await connection.exchange(request)
+    if type(connection) is not AsyncHTTPConnection and isinstance(request, WireRequest):
+        request = for_tasks(request)
     response = await connection.handle_async_request(request)
     if type(connection) is not AsyncHTTPConnection and EXTENSION in request.extensions:
         check_response(request, response)

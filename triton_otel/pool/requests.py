@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
+import h11
 import httpcore
 
 from triton_otel.wire.connection import HTTPConnection
@@ -14,7 +15,7 @@ from triton_otel.wire.message import WireRequest
 if TYPE_CHECKING:
     from triton_otel.pool.slot import Key
 
-__all__ = ["closing", "handshakes", "key_of", "talk"]
+__all__ = ["closing", "for_tasks", "handshakes", "key_of", "outward", "talk"]
 
 
 def key_of(request: httpcore.Request) -> Key:
@@ -80,6 +81,43 @@ def handshakes(proxy: httpcore.Proxy | None, scheme: bytes) -> int | None:
     if way in (b"socks5", b"socks5h"):
         return 1 if secure else None
     return int(way == b"https") + int(scheme != b"http")
+
+
+def outward(error: BaseException, proxy: httpcore.Proxy | None) -> Exception | None:
+    """Return what a caller gets for an exception that is none of httpcore's; ``None`` where it may pass.
+
+    httpcore lets through what h11 says of a body that is shorter than its length, and what is said of a SOCKS proxy
+    that hangs up or talks nonsense.
+    """
+    if isinstance(error, h11.LocalProtocolError):
+        return httpcore.LocalProtocolError(str(error))
+    if proxy is None or not proxy.url.scheme.startswith(b"socks5"):
+        return None
+    if isinstance(error, AssertionError) or type(error).__module__.partition(".")[0] == "socksio":
+        return httpcore.ProxyError(f"The proxy does not speak SOCKS5: {str(error) or 'an unexpected reply'}")
+    return None
+
+
+class _Parts:
+    """A body in parts, for tasks."""
+
+    def __init__(self, parts: Any) -> None:
+        self._parts = parts
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for part in self._parts:
+            yield part
+
+
+def for_tasks(request: WireRequest) -> httpcore.Request:
+    """Return a request of ours as httpcore's own asynchronous connections want it, which iterate over its body."""
+    return httpcore.Request(
+        request.method,
+        request.url,
+        headers=request.headers,
+        content=_Parts(request.stream),
+        extensions=request.extensions,
+    )
 
 
 def closing(request: httpcore.Request) -> httpcore.Request:

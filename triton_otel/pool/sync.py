@@ -8,14 +8,13 @@ from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
-import h11
 import httpcore
 
 from triton_otel import _clock
 from triton_otel.pool.failures import classify
 from triton_otel.pool.lease import LeasedStream, may_resend
 from triton_otel.pool.leases import ThreadLeases
-from triton_otel.pool.requests import closing, handshakes, key_of, talk
+from triton_otel.pool.requests import closing, handshakes, key_of, outward, talk
 from triton_otel.pool.shell import PoolShell, limits
 from triton_otel.pool.slot import CLOSED, OPENING, Slot
 from triton_otel.pool.waiting import PoolClosed, ThreadWaiter
@@ -249,9 +248,10 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
                 slot = self._leases.replace(slot, attempt, "not_reusable")
             except BaseException as error:
                 if not may_resend(slot, request, attempt, error):
-                    self._fail(slot, attempt, error)
-                    if isinstance(error, h11.LocalProtocolError):
-                        raise httpcore.LocalProtocolError(str(error)) from error
+                    other = outward(error, self._proxy)
+                    self._fail(slot, attempt, other or error)
+                    if other is not None:
+                        raise other from error
                     raise
                 slot = self._leases.replace(slot, attempt, classify(error), resend=True)
 
