@@ -255,3 +255,18 @@ def test_what_does_not_speak_socks_to_tasks(run: Callable[..., object], nonsense
             trio.run(main)
         else:
             asyncio.run(main())
+
+
+@pytest.mark.parametrize(("hint", "reason"), [("timeout=1", "idle_expired"), ("max=0", "not_reusable")])
+@pytest.mark.parametrize("way", WAYS, ids=str)
+def test_the_word_on_how_long_a_connection_is_kept_counts(make_pool, way: Way, hint: str, reason: str) -> None:
+    def handler(peer: Peer) -> None:
+        while peer.read() is not None:
+            peer.reply(headers=(("Keep-Alive", hint),))
+
+    with way.server(handler) as server, way.start() as proxy:
+        pool = make_pool(**arguments(way, proxy.port))
+        serves(pool, server.url)
+        proxy.settled(0)
+        assert settled(pool).closed == {reason: 1}
+        assert serves(pool, server.url).opened == 2

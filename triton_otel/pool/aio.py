@@ -16,7 +16,7 @@ import httpcore
 from triton_otel import _clock
 from triton_otel.pool.failures import classify, close_reason
 from triton_otel.pool.lease import Dropped, may_resend
-from triton_otel.pool.requests import closing, for_tasks, handshakes, key_of, outward
+from triton_otel.pool.requests import closing, for_tasks, handshakes, key_of, note_hint, outward
 from triton_otel.pool.shell import PoolShell, limits
 from triton_otel.pool.slot import CLOSED, OPENING, Slot
 from triton_otel.pool.tasks import LoopKeeper, TaskLeases, TaskWaiter, finished, runs
@@ -272,9 +272,11 @@ async def _talk(connection: Any, request: httpcore.Request, whole: bool) -> Any:
     if type(connection) is not AsyncHTTPConnection and isinstance(request, WireRequest):
         request = for_tasks(request)
     response = await connection.handle_async_request(request)
-    if type(connection) is not AsyncHTTPConnection and EXTENSION in request.extensions:
-        check_response(request, response)
-        response.stream = _CountedStream(response.stream, request.extensions[EXTENSION])
+    if type(connection) is not AsyncHTTPConnection:
+        note_hint(connection, response)
+        if EXTENSION in request.extensions:
+            check_response(request, response)
+            response.stream = _CountedStream(response.stream, request.extensions[EXTENSION])
     return response
 
 

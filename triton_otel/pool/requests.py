@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +10,14 @@ import h11
 import httpcore
 
 from triton_otel.wire.connection import HTTPConnection
+from triton_otel.wire.keepalive import read_keep_alive
 from triton_otel.wire.limits import EXTENSION, check_response, counted
 from triton_otel.wire.message import WireRequest
 
 if TYPE_CHECKING:
     from triton_otel.pool.slot import Key
 
-__all__ = ["closing", "for_tasks", "handshakes", "key_of", "outward", "talk"]
+__all__ = ["closing", "for_tasks", "handshakes", "key_of", "note_hint", "outward", "talk"]
 
 
 def key_of(request: httpcore.Request) -> Key:
@@ -51,10 +53,20 @@ def talk(connection: httpcore.ConnectionInterface, request: httpcore.Request, wh
     if whole and type(connection) is HTTPConnection:
         return connection.exchange(request)
     response = connection.handle_request(request)
-    if type(connection) is not HTTPConnection and EXTENSION in request.extensions:
-        check_response(request, response)
-        response.stream = _CountedStream(response.stream, request.extensions[EXTENSION])
+    if type(connection) is not HTTPConnection:
+        note_hint(connection, response)
+        if EXTENSION in request.extensions:
+            check_response(request, response)
+            response.stream = _CountedStream(response.stream, request.extensions[EXTENSION])
     return response
+
+
+def note_hint(connection: Any, response: httpcore.Response) -> None:
+    """Leave on one of httpcore's own connections what an answer says about how long it is kept, as ours do."""
+    values = [value for name, value in response.headers if name.lower() == b"keep-alive"]
+    # A connection class of the caller's may have no room for it.
+    with contextlib.suppress(AttributeError):
+        connection.hint = read_keep_alive(b",".join(values)) if values else None
 
 
 class _CountedStream:
