@@ -52,6 +52,7 @@ NO_IO = (
     "client.coding",
     "client.headers",
     "wire.buffers",
+    "wire.parts",
 )
 IO_MODULES = {"socket", "ssl", "httpcore", "threading", "asyncio", "subprocess", "select", "selectors", "time"}
 

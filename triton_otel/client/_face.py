@@ -12,6 +12,7 @@ import httpcore
 
 from triton_otel.client.coding import compress, decompress, encoding_of, error_body, plain_body
 from triton_otel.client.headers import encoded, merged
+from triton_otel.client.prepared import Answer, Headers, Known, Plan, Prepared
 from triton_otel.errors import ConfigError, ServerError
 from triton_otel.kserve import routes
 from triton_otel.kserve.binary import header_length_of
@@ -26,7 +27,6 @@ from triton_otel.wire.message import RequestPlan, WireRequest
 if TYPE_CHECKING:
     from triton_otel.kserve.routes import Route
     from triton_otel.options import ClientConfig, Duration
-    from triton_otel.wire.phases import Attempt
 
 __all__ = ["Answer", "Face", "Prepared"]
 
@@ -39,73 +39,9 @@ _MAX_PLANS = 1024
 # Triton's own request time-out is an unsigned number of microseconds.
 _MAX_SERVER_TIMEOUT = 2**63 - 1
 
-Headers = list[tuple[bytes, bytes]]
-
 _VERSIONS = frozenset({str, int})
 _LISTS = frozenset({list, tuple})
 _OUTPUTS = frozenset({str, Output})
-
-
-class Prepared:
-    """A request that can be sent.  ``headers`` is a list of its own: the trace context is added to it.
-
-    With a ``plan``, ``headers`` and ``buffers`` are only those that the plan does not have.
-    """
-
-    __slots__ = ("buffers", "expected", "headers", "plan", "request_id", "route")
-
-    def __init__(
-        self,
-        route: Route,
-        headers: Headers,
-        buffers: list[bytes | memoryview],
-        *,
-        request_id: str | None = None,
-        expected: list[str] | None = None,
-        plan: RequestPlan | None = None,
-    ) -> None:
-        self.plan = plan
-        self.route = route
-        self.headers = headers
-        self.buffers = buffers
-        self.request_id = request_id
-        self.expected = expected
-
-
-class _Known:
-    """What is the same for every request of a route: the URL, and the head with the client's own headers."""
-
-    __slots__ = ("head", "key", "method", "url")
-
-    def __init__(self, method: bytes, url: httpcore.URL, headers: Headers) -> None:
-        self.method = method
-        self.url = url
-        self.head = encode_head(method, url.target, headers)
-        origin = url.origin
-        self.key = (origin.scheme, origin.host, origin.port)
-
-
-class _Plan:
-    """What an inference shares with every other one of the same model whose inputs are of the same kind."""
-
-    __slots__ = ("expected", "request", "route")
-
-    def __init__(self, route: Route, request: RequestPlan, expected: list[str] | None) -> None:
-        self.route = route
-        self.request = request
-        self.expected = expected
-
-
-class Answer:
-    """An answer of the server, read to its end."""
-
-    __slots__ = ("attempt", "body", "headers", "status")
-
-    def __init__(self, status: int, headers: Headers, body: bytes | memoryview, attempt: Attempt) -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
-        self.attempt = attempt
 
 
 class Face:
@@ -132,8 +68,8 @@ class Face:
             headers["Accept-Encoding"] = config.compression
         self._check_trace(dict(config.headers), "custom-headers")
         self._headers = merged(encoded(headers), config.headers)
-        self._known: dict[tuple[str, str], _Known] = {}
-        self._plans: dict[tuple[object, ...], _Plan] = {}
+        self._known: dict[tuple[str, str], Known] = {}
+        self._plans: dict[tuple[object, ...], Plan] = {}
         self._heard: tuple[Headers, int | None, bytes | None] = ([], None, None)
         # Each of the client's calls may be repeated: it reads, or it is an inference outside of a sequence.
         self._extensions: dict[str, Any] = {
@@ -250,7 +186,7 @@ class Face:
             # The names and shapes come from the caller: without a limit the memory would be his to fill.
             if len(self._plans) >= _MAX_PLANS:
                 self._plans = {}
-            plan = self._plans[whole] = _Plan(built.route, request, built.expected)
+            plan = self._plans[whole] = Plan(built.route, request, built.expected)
         return Prepared(plan.route, [], parts, expected=plan.expected, plan=plan.request)
 
     def _built(
@@ -318,14 +254,14 @@ class Face:
             raise httpcore.LocalProtocolError(str(error)) from error
         return WireRequest(known.method, known.url, headers, buffers, self._extensions, head, known.key)
 
-    def _learn(self, route: Route) -> _Known:
+    def _learn(self, route: Route) -> Known:
         scheme, host, port = self._url_parts
         target = self._base_path + route.path.encode("ascii")
         url = httpcore.URL(scheme=scheme, host=host, port=port, target=target)
         # Paths hold model names, which come from the caller: without a limit the memory would be his to fill.
         if len(self._known) >= _MAX_ROUTES:
             self._known = {}
-        known = self._known[route.method, route.path] = _Known(route.method.encode("ascii"), url, self._headers)
+        known = self._known[route.method, route.path] = Known(route.method.encode("ascii"), url, self._headers)
         return known
 
     @staticmethod

@@ -24,7 +24,7 @@ from triton_otel.pool.slot import (
 )
 from triton_otel.pool.waiting import PoolClosed, QueueFull, ThreadWaiter
 from triton_otel.wire.connection import HTTPConnection
-from triton_otel.wire.http11 import State
+from triton_otel.wire.http11 import IDLE as READY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -272,7 +272,7 @@ class ThreadLeases:
             connection = slot.connection
             if (
                 type(connection) is HTTPConnection
-                and connection.open.state is State.IDLE
+                and connection.open.state is READY
                 and slot.stale_reason(now) is None
                 and not connection.has_expired()
             ):

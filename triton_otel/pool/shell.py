@@ -20,7 +20,7 @@ from triton_otel.pool.slot import CLOSED, IDLE, LEASED, OPENING, Slot
 from triton_otel.pool.state import PoolState
 from triton_otel.pool.upkeep import Upkeep, enlist
 from triton_otel.wire.connection import HTTPConnection
-from triton_otel.wire.http11 import State
+from triton_otel.wire.http11 import IDLE as READY
 
 if TYPE_CHECKING:
     from triton_otel.pool.leases import ThreadLeases
@@ -163,7 +163,7 @@ class PoolShell:
         try:
             if type(connection) is HTTPConnection:
                 inner = connection.open
-                if inner.state is State.IDLE:
+                if inner.state is READY:
                     hint = inner.hint
                     if hint is not None or slot.idle_ends is not None:
                         slot.heed(hint, attempt.last_byte or now)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from triton_otel.wire.keepalive import KeepAlive
     from triton_otel.wire.transport import Transport
 
-__all__ = ["CUT_SHORT", "HTTP11", "LOGGER", "MAX_INTERIM", "NO_ANSWER", "READ_SIZE", "SCRATCH", "State"]
+__all__ = ["CUT_SHORT", "HTTP11", "IDLE", "LOGGER", "MAX_INTERIM", "NO_ANSWER", "READ_SIZE", "SCRATCH", "State"]
 
 LOGGER = logging.getLogger("httpcore.http11")
 
@@ -55,7 +55,7 @@ class State(enum.IntEnum):
 
 
 # A member of an enum is looked up slowly.
-_IDLE = State.IDLE
+IDLE = State.IDLE
 _ACTIVE = State.ACTIVE
 
 
@@ -109,7 +109,7 @@ class HTTP11(httpcore.ConnectionInterface):
             httpcore.ConnectionNotAvailable: Another one is running, or the connection is closed.
         """
         with self._lock:
-            if self.state is not _IDLE and self.state is not State.NEW:
+            if self.state is not IDLE and self.state is not State.NEW:
                 raise httpcore.ConnectionNotAvailable
             self._requests += 1
             self.state = _ACTIVE
@@ -288,7 +288,7 @@ class HTTP11(httpcore.ConnectionInterface):
         """The response is closed: wait for the next request, or close where that cannot be."""
         with self._lock:
             if self.sent and self.received and self.state is _ACTIVE:
-                self.state = _IDLE
+                self.state = IDLE
                 if len(self._scratch) > SCRATCH and not self.surplus:
                     self._scratch = bytearray(SCRATCH)
                     self._at = self._have = 0
@@ -322,7 +322,7 @@ class HTTP11(httpcore.ConnectionInterface):
         """Tell whether its idle time is over, or the peer has said something that nobody asked for, as good-bye."""
         if self._expires_at is not None and _clock.now() > self._expires_at:
             return True
-        return self.state is _IDLE and (
+        return self.state is IDLE and (
             self._have > self._at or self.ended or self._transport.readable() or (self._hides and self.surplus)
         )
 

@@ -11,89 +11,33 @@ import os
 import select
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpcore
 from httpcore._backends.sync import SyncStream
 
 from triton_otel import _clock
+from triton_otel.wire.parts import JOIN, Parts, joined
 from triton_otel.wire.stream import WatchedStream
+from triton_otel.wire.streamed import StreamTransport
 
 if TYPE_CHECKING:
     from triton_otel.wire.stream import Link
 
-__all__ = ["SocketTransport", "StreamTransport", "Transport", "joined", "transport_for"]
+__all__ = ["SocketTransport", "Transport", "transport_for"]
 
 T = TypeVar("T")
-
-Parts = Sequence["bytes | memoryview"]
 
 try:
     _IOV_MAX = max(16, os.sysconf("SC_IOV_MAX"))
 except (AttributeError, ValueError, OSError):
     _IOV_MAX = 1024
 
-_JOIN = 16 * 1024
-"""Bytes up to which joining is cheaper than another record or segment."""
-
 _MAX_WAIT = 1e9
 """Milliseconds that one poll may last: what C can hold."""
 
 _CLOSED = "the connection pool was closed"
-
-
-class StreamTransport:
-    """Over any network stream of httpcore's."""
-
-    __slots__ = ("_spare", "_stream")
-
-    hides = True
-    """Whether bytes can wait that the socket does not show."""
-
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self._stream = stream
-        self._spare = b""
-
-    def send(self, parts: Parts, timeout: float | None) -> None:
-        """Send all of it."""
-        for part in joined(parts):
-            self._stream.write(part, timeout)  # type: ignore[arg-type]
-
-    def receive_into(self, view: memoryview, timeout: float | None) -> int:
-        """Fill the begin of ``view`` with what comes next; 0 is the end."""
-        data = self.receive(len(view), timeout)
-        view[: len(data)] = data
-        return len(data)
-
-    def fill(self, view: memoryview, timeout: float | None) -> int:
-        """Fill all of ``view`` with what comes next; the time-out is that of each single step.
-
-        Returns:
-            The bytes that came; fewer than ``view`` has only where the end has come.
-        """
-        have = 0
-        while have < len(view) and (count := self.receive_into(view[have:], timeout)):
-            have += count
-        return have
-
-    def receive(self, max_bytes: int, timeout: float | None) -> bytes:
-        """Return what comes next, empty at the end."""
-        # A stream of the caller's may return more than it was asked for, as httpcore's own mock does.
-        data = self._spare or self._stream.read(max_bytes, timeout)
-        self._spare = data[max_bytes:]
-        return data[:max_bytes]
-
-    def readable(self) -> bool:
-        """Tell whether bytes, or the end, wait."""
-        return bool(self._spare) or bool(self._stream.get_extra_info("is_readable"))
-
-    def pending(self) -> bool:
-        """Tell whether bytes wait that the socket does not show."""
-        tls = self._stream.get_extra_info("ssl_object")
-        # A backend of the caller's may have its own idea of a TLS object.
-        pending = getattr(tls, "pending", None)
-        return pending is not None and pending() > 0
 
 
 class SocketTransport:
@@ -318,7 +262,7 @@ class SocketTransport:
         attempt = self._link.attempt
         while view:
             try:
-                sent = sock.send(view[: 16 * _JOIN])
+                sent = sock.send(view[: 16 * JOIN])
             except ssl.SSLWantWriteError:
                 until = self._wait(select.POLLOUT, limit, until, httpcore.WriteTimeout)
             except ssl.SSLWantReadError:
@@ -335,15 +279,26 @@ class SocketTransport:
         return self._read(self._sock.recv_into, view, limit)
 
     def _fill(self, view: memoryview, limit: float | None) -> int:
-        link, have, size = self._link, 0, len(view)
+        link, sock, have, size = self._link, self._sock, 0, len(view)
+        attempt = link.attempt
+        deadline = None if attempt is None or self._secure else attempt.deadline
         while have < size:
-            count = self._read(self._sock.recv_into, view[have:], limit)
+            if deadline is None or limit is None:
+                count = self._read(sock.recv_into, view[have:], limit)
+                limit = link.limit(limit, httpcore.ReadTimeout)
+            else:
+                # What had arrived was taken by the read before: a wait first saves a read in vain.
+                left = min(limit, deadline - _clock.now())
+                if left < 0 or not self._poll.poll(min(left * 1000.0, _MAX_WAIT)):
+                    raise httpcore.ReadTimeout("timed out")
+                try:
+                    count = sock.recv_into(view[have:])
+                except BlockingIOError:
+                    continue
             if not count or link.aborted:
                 break
             self._note(count)
             have += count
-            if link.attempt is not None and link.attempt.deadline is not None:
-                limit = link.limit(limit, httpcore.ReadTimeout)
         return have
 
     def _receive(self, max_bytes: int, limit: float | None) -> bytes:
@@ -392,19 +347,6 @@ class SocketTransport:
 
 
 Transport = SocketTransport | StreamTransport
-
-
-def joined(parts: Parts) -> Parts:
-    """Return the parts with small neighbours from the begin on joined."""
-    count = size = 0
-    for part in parts:
-        size += len(part)
-        if size > _JOIN:
-            break
-        count += 1
-    if count < 2:
-        return parts
-    return [b"".join(parts[:count]), *parts[count:]]
 
 
 def transport_for(stream: httpcore.NetworkStream) -> SocketTransport | StreamTransport:

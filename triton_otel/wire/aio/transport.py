@@ -14,7 +14,7 @@ import httpcore
 from triton_otel import _clock
 from triton_otel.wire.aio.sockets import SocketStream
 from triton_otel.wire.aio.stream import WatchedAsyncStream
-from triton_otel.wire.transport import joined
+from triton_otel.wire.parts import joined
 
 if TYPE_CHECKING:
     from triton_otel.wire.stream import Link
