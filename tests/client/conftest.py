@@ -20,6 +20,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from support.blocking_client import BlockingClient, LoopThread
 from support.client_room import PATIENCE, Gate, Held, gated_models
 
 from triton_otel.client import registry
@@ -46,6 +47,29 @@ def _nothing_left() -> Iterator[None]:
         time.sleep(0.005)
     assert left == []
     assert HOUSEKEEPER.running() == any(each.name == "triton-otel-housekeeper" for each in threads_before)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of a module that says ``BOTH_CLIENTS = True`` with the asynchronous client as well.
+
+    Those that ``THREADS_ONLY`` names have a network that is made for threads.
+    """
+    module = metafunc.module
+    if getattr(module, "BOTH_CLIENTS", False) and metafunc.function.__name__ not in getattr(module, "THREADS_ONLY", ()):
+        metafunc.parametrize("_client_kind", ["threads", "tasks"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def _client_kind(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _nothing_left: None
+) -> Iterator[None]:
+    if getattr(request, "param", "threads") == "threads":
+        yield
+        return
+    thread = LoopThread()
+    monkeypatch.setattr(request.module, "TritonClient", type("BlockingClient", (BlockingClient,), {"thread": thread}))
+    yield
+    thread.stop()
 
 
 @pytest.fixture

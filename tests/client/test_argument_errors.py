@@ -9,6 +9,8 @@ from support.client_room import INPUTS, X, assert_serves
 from triton_otel import ConfigError, ConnectionPoolConfig, Input, TritonClient
 from triton_otel.client import registry
 
+BOTH_CLIENTS = True
+
 
 @pytest.mark.parametrize(
     ("arguments", "words"),

@@ -12,6 +12,8 @@ from support.client_room import INPUTS, X, assert_serves
 from triton_otel import ConnectError, DecodeError, ProtocolError, TritonClient
 from triton_otel.testing import Fault
 
+BOTH_CLIENTS = True
+
 LENGTH = "Inference-Header-Content-Length"
 
 

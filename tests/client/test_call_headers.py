@@ -7,6 +7,8 @@ from support.client_room import INPUTS, assert_serves
 
 from triton_otel import ConfigError, TritonClient
 
+BOTH_CLIENTS = True
+
 
 def sent(server, name):
     return [seen.headers.get(name) for seen in server.seen]

@@ -11,6 +11,8 @@ from support.client_room import INPUTS, PATIENCE, assert_serves, books
 from triton_otel import ClientClosed, ConfigError, ConnectionPoolConfig, InferResult, TritonClient
 from triton_otel.client import registry
 
+BOTH_CLIENTS = True
+
 
 def test_every_call_is_refused(server):
     client = TritonClient(server.url)

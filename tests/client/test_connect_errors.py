@@ -13,6 +13,8 @@ from support.client_room import INPUTS, assert_at_rest, assert_serves, books
 from triton_otel import ConnectError, ConnectionPoolConfig, PoolStats, TritonClient
 from triton_otel.testing import EmbeddedTriton, Fault
 
+BOTH_CLIENTS = True
+
 
 def failed(client, server, kind=ConnectError):
     """Make one request that fails; check what every error of the transport says."""

@@ -10,6 +10,8 @@ from support.client_room import INPUTS, assert_at_rest, assert_serves, books
 from triton_otel import ConnectError, ConnectionPoolConfig, PoolTimeout, TransportError, TritonClient
 from triton_otel.testing import Fault
 
+BOTH_CLIENTS = True
+
 PREFIX = "triton.client.connections."
 
 

@@ -11,6 +11,8 @@ from support.client_room import INPUTS, X, assert_serves
 from triton_otel import Input, Output, TritonClient
 from triton_otel.testing import EmbeddedTriton, Model, TensorSpec, default_models
 
+BOTH_CLIENTS = True
+
 TEXTS = np.array([["what a good day"], ["awful rain"]], dtype=object)
 
 

@@ -10,6 +10,8 @@ from support.client_room import PATIENCE, assert_at_rest, assert_serves
 
 from triton_otel import ConnectionPoolConfig, PoolTimeout, TritonClient, _clock
 
+BOTH_CLIENTS = True
+
 CREATED = "Triton HTTP client created - Pool: maxIdle=30, keepAlive=300000ms, maxTotal=150, connTimeout=10000ms"
 POOL = ConnectionPoolConfig(max_idle=30, max_total=150)
 

@@ -11,6 +11,8 @@ from support.client_room import INPUTS, X, assert_at_rest, assert_serves, books
 from triton_otel import ConnectionPoolConfig, PoolFull, RequestTimeout, TransportError, TritonClient
 from triton_otel.testing import Fault
 
+BOTH_CLIENTS = True
+
 
 @pytest.mark.parametrize("max_queued", [0, 2])
 def test_pool_full(server, held, max_queued):

@@ -8,6 +8,8 @@ from support.client_room import assert_at_rest, assert_serves
 from triton_otel import ConnectError, DecodeError, ServerError, TritonClient
 from triton_otel.testing import Fault
 
+BOTH_CLIENTS = True
+
 
 @pytest.fixture
 def client(server):

@@ -9,6 +9,8 @@ from support.client_room import INPUTS, assert_at_rest, assert_serves
 from triton_otel import ConfigError, DecodeError, TritonClient
 from triton_otel.testing import EmbeddedTriton
 
+BOTH_CLIENTS = True
+
 LARGE = {"INPUT0": np.zeros(5000, np.float32)}
 
 

@@ -11,6 +11,9 @@ from support.fake_network import Clock, FakeNetwork
 from triton_otel import ConnectionInfo, ConnectionPoolConfig, Timing, TritonClient, _clock
 from triton_otel.testing import Fault
 
+BOTH_CLIENTS = True
+THREADS_ONLY = ("test_exact_seconds",)
+
 PHASES = [field.name for field in dataclasses.fields(Timing) if field.name != "total"]
 
 

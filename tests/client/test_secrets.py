@@ -13,6 +13,8 @@ from support.client_room import INPUTS, assert_serves
 from triton_otel import ConfigError, TritonClient, TritonError
 from triton_otel.testing import Fault
 
+BOTH_CLIENTS = True
+
 SECRET = "s3cr3t-Zq7"
 
 

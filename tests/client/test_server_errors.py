@@ -9,6 +9,8 @@ from support.client_room import INPUTS, X, assert_serves, books
 from triton_otel import ServerError, TritonClient
 from triton_otel.testing import Fault
 
+BOTH_CLIENTS = True
+
 
 @pytest.fixture
 def client(server):

@@ -21,6 +21,9 @@ from triton_otel import (
 )
 from triton_otel.testing import Fault
 
+BOTH_CLIENTS = True
+THREADS_ONLY = ("test_cancelled",)
+
 START = {
     "http.request.method",
     "server.address",

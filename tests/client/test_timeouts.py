@@ -13,6 +13,8 @@ from support.client_room import INPUTS, answering, assert_at_rest, assert_serves
 from triton_otel import ConnectionPoolConfig, ConnectTimeout, PoolTimeout, RequestTimeout, TritonClient
 from triton_otel.testing import EmbeddedTriton, Fault
 
+BOTH_CLIENTS = True
+
 SOON = 0.2
 """Seconds: the time-out under test, in a client whose other times are long."""
 

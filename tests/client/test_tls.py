@@ -17,6 +17,8 @@ from triton_otel.options import TlsConfig
 from triton_otel.testing import EmbeddedTriton
 from triton_otel.wire.resumption import ResumingContext
 
+BOTH_CLIENTS = True
+
 PASSWORD = "the-key-password"
 WARNING = "tls-verify is false: the server's certificate is not verified, anybody can answer in its place"
 

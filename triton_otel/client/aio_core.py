@@ -56,6 +56,10 @@ class AsyncClientCore(Core):
                 # Breaking a connection off shows as whatever its task was doing: a reset, a half answer.
                 raise PoolClosed("the connection pool was closed") from error
             raise
+        finally:
+            if self._closed:
+                # The pool itself can be used again after its close.
+                self.pool.close_now()
 
     def _close_pool(self) -> None:
         """Close the pool in its own loop; the last client may have been let go of by any thread."""
