@@ -5,17 +5,19 @@ from __future__ import annotations
 import random
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import httpcore
 import numpy as np
 from stress.ledger import Ledger
 from stress.shapes import Shape
+from support.loops import AsyncioLoop
 from support.ways import PATIENT, Cancelled, Way
 
-from triton_otel import TritonClient
+from triton_otel import AsyncTritonClient, TritonClient
 from triton_otel.errors import DecodeError, RequestTimeout, ServerError, TransportError
 
-__all__ = ["BareOperations", "ClientOperations", "Mismatch", "payload"]
+__all__ = ["BareOperations", "ClientOperations", "Mismatch", "TaskClient", "payload"]
 
 _SOON = 0.02
 
@@ -67,19 +69,58 @@ class _Operations:
         self._ledger.count(operation, outcome)
 
 
+class TaskClient:
+    """A client for tasks, asked by threads; each call is a task, and half of those in a hurry are cancelled."""
+
+    def __init__(self, loop: AsyncioLoop, client: AsyncTritonClient) -> None:
+        self._loop = loop
+        self._client = client
+
+    def infer(self, *args: Any, **kwargs: Any) -> Any:
+        return self._run(self._client.infer, *args, **kwargs)
+
+    def model_metadata(self, *args: Any, **kwargs: Any) -> Any:
+        return self._run(self._client.model_metadata, *args, **kwargs)
+
+    def server_ready(self, *args: Any, **kwargs: Any) -> Any:
+        return self._run(self._client.server_ready, *args, **kwargs)
+
+    def _run(self, method: Any, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
+        cancel_after = None
+        if timeout is not None and random.random() < 0.5:
+            cancel_after, timeout = random.random() * timeout, None
+        return self._loop.run(lambda: method(*args, timeout=timeout, **kwargs), cancel_after)
+
+    def close(self) -> None:
+        """Close the client and end its loop."""
+        try:
+            self._loop.run(self._client.aclose)
+        finally:
+            self._loop.stop()
+
+
 class ClientOperations(_Operations):
     """Those of a client."""
 
-    def __init__(self, client: TritonClient, name: str, shape: Shape, ledger: Ledger, chance: random.Random) -> None:
+    def __init__(
+        self,
+        client: TritonClient | TaskClient,
+        kind: str,
+        name: str,
+        shape: Shape,
+        ledger: Ledger,
+        chance: random.Random,
+    ) -> None:
         super().__init__(name, shape, ledger, chance)
         self._client = client
+        self._kind = kind
 
     def _choices(self) -> list[tuple[str, Callable[[str, bool], str]]]:
-        infer = ("client.infer", self._guarded(self._infer))
+        infer = (f"{self._kind}.infer", self._guarded(self._infer))
         return [
             *(infer,) * 6,
-            ("client.model_metadata", self._guarded(self._metadata)),
-            ("client.server_ready", self._guarded(self._ready)),
+            (f"{self._kind}.model_metadata", self._guarded(self._metadata)),
+            (f"{self._kind}.server_ready", self._guarded(self._ready)),
         ]
 
     def _guarded(self, work: Callable[[str, float | None], None]) -> Callable[[str, bool], str]:
@@ -93,7 +134,7 @@ class ClientOperations(_Operations):
             except RequestTimeout:
                 raise
             except (TransportError, DecodeError) as error:
-                self._ledger.tell("client", error)
+                self._ledger.tell(self._kind, error)
                 return "broken"
             return "right"
 

@@ -11,16 +11,16 @@ import time
 from typing import Any
 
 from stress.ledger import Ledger
-from stress.operations import BareOperations, ClientOperations
+from stress.operations import BareOperations, ClientOperations, TaskClient
 from stress.server import ServerProcess
 from stress.shapes import Shape
 from stress.watch import Watch, open_files
 from support.chaos import Moods
-from support.loops import AsyncioWay
+from support.loops import AsyncioLoop, AsyncioWay
 from support.raw_server import wait_for
 from support.ways import SyncWay, Way
 
-from triton_otel import ConnectionPoolConfig, PoolStats, TritonClient
+from triton_otel import AsyncTritonClient, ConnectionPoolConfig, PoolStats, TritonClient
 from triton_otel.pool.housekeeper import HOUSEKEEPER
 from triton_otel.pool.slot import Slot
 
@@ -71,7 +71,7 @@ class Run:
         gc.collect()
         self.before = (threading.active_count(), open_files())
         self._slots_before = _slots()
-        makers = (self._client_side, self._threads_side, self._tasks_side)
+        makers = (self._client_side, self._task_client_side, self._threads_side, self._tasks_side)
         servers = [ServerProcess(self._moods(number)) for number in range(len(makers))]
         try:
             self.sides = [make(server) for make, server in zip(makers, servers, strict=True)]
@@ -92,19 +92,33 @@ class Run:
     def _moods(self, number: int) -> Moods:
         return dataclasses.replace(self.shape.moods, seed=self.seed * 10 + number)
 
-    # The three sides.
+    # The four sides.
 
     def _client_side(self, server: ServerProcess) -> Side:
+        client = TritonClient(server.url, timeout=30, pool=self._pool(), pool_name="stress")
+        return self._side_of("client", client, client._core, server)
+
+    def _task_client_side(self, server: ServerProcess) -> Side:
+        loop = AsyncioLoop()
+
+        async def make() -> AsyncTritonClient:
+            # Made in its loop, it has its pool from the begin.
+            return AsyncTritonClient(server.url, timeout=30, pool=self._pool(), pool_name="stress")
+
+        client = loop.run(make)
+        return self._side_of("task-client", TaskClient(loop, client), client._core, server)
+
+    def _pool(self) -> ConnectionPoolConfig:
         shape = self.shape
-        pool = ConnectionPoolConfig(max_total=shape.max_total, max_idle=shape.max_idle, keep_alive=1, max_lifetime=3)
-        client = TritonClient(server.url, timeout=30, pool=pool, pool_name="stress")
+        return ConnectionPoolConfig(max_total=shape.max_total, max_idle=shape.max_idle, keep_alive=1, max_lifetime=3)
+
+    def _side_of(self, kind: str, client: Any, core: Any, server: ServerProcess) -> Side:
+        """The numbers are asked of the client's core, which still has them when the client is closed."""
 
         def operations(name: str, chance: random.Random) -> Any:
-            return ClientOperations(client, name, shape, self.ledger, chance)
+            return ClientOperations(client, kind, name, self.shape, self.ledger, chance)
 
-        # The numbers of a closed client are those of its core, which lives on.
-        core = client._core
-        return Side("client", server, core.stats, client.close, client.server_live, operations)
+        return Side(kind, server, core.stats, client.close, client.server_ready, operations)
 
     def _threads_side(self, server: ServerProcess) -> Side:
         return self._bare_side("threads", SyncWay, server)

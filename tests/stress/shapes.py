@@ -15,7 +15,7 @@ class Shape:
 
     about: str
     threads: int
-    """Threads that ask: a third of them each the client, the bare pool and the pool for tasks."""
+    """Threads that ask: a quarter each the client, the client for tasks, and the pools of both without a client."""
     max_total: int
     max_idle: int
     moods: Moods
@@ -30,7 +30,7 @@ class Shape:
 SHAPES = {
     "polite": Shape(
         "the server only hangs up where a fresh connection helps: not a single error is allowed",
-        threads=48,
+        threads=96,
         max_total=12,
         max_idle=5,
         moods=Moods(hang_up=0.15, slow=0.1, pause=0.002),
@@ -40,7 +40,7 @@ SHAPES = {
     ),
     "storm": Shape(
         "broken answers, 503, late answers, hang-ups; requests that give up, and answers that are thrown away",
-        threads=48,
+        threads=96,
         max_total=12,
         max_idle=5,
         moods=Moods(hang_up=0.1, broken=0.08, busy=0.03, slow=0.1, late=0.02, late_by=0.3, pause=0.004),
@@ -49,10 +49,10 @@ SHAPES = {
         drops=0.03,
     ),
     "crowd": Shape(
-        "342 threads on 100 connections of which 20 may be idle",
+        "342 threads on 100 connections of which 20 may be idle, a quarter of each for every pool",
         threads=342,
-        max_total=100,
-        max_idle=20,
+        max_total=25,
+        max_idle=5,
         moods=Moods(hang_up=0.2, broken=0.02, slow=0.05, late=0.01, late_by=0.3, pause=0.004),
         payload=20_000,
         impatience=0.05,
@@ -60,7 +60,7 @@ SHAPES = {
     ),
     "bulk": Shape(
         "few threads and large payloads",
-        threads=12,
+        threads=24,
         max_total=6,
         max_idle=3,
         moods=Moods(hang_up=0.1, broken=0.05, slow=0.1),
