@@ -38,6 +38,7 @@ NO_IO = (
     "kserve",
     "pool.state",
     "pool.books",
+    "pool.sharing",
     "pool.slot",
     "pool.idle",
     "pool.deadlines",

@@ -61,7 +61,9 @@ class Books:
         self._lifetimes = Lifetimes(max_lifetime)
         self.counters = Counters()
         self.orphans = 0
-        """Leases that have lost their connection to :meth:`close` and have not ended yet."""
+        """Leases that have lost their connection, to :meth:`close` or to its end, and have not ended yet."""
+        self.extra = 0
+        """Requests beyond one for each slot: those that share a connection, or have joined one that is opened."""
 
     @property
     def idle(self) -> int:
@@ -91,6 +93,18 @@ class Books:
             **self.counters.copy(),
         )
 
+    def retire_reason(self, slot: Slot, now: float) -> str | None:
+        """Return why a connection that could serve another request must be closed before its release, or ``None``."""
+        if not self.reuse or (slot.last_request is not None and slot.requests >= slot.last_request):
+            return "not_reusable"
+        if slot.dies_at is not None and now >= slot.dies_at:
+            return "max_lifetime"
+        if self.keep_alive is not None and self.keep_alive <= 0:
+            return "idle_expired"
+        if slot.idle_ends is not None and now >= slot.idle_ends:
+            return "idle_expired"
+        return None
+
     def expire(self, now: float) -> list[Slot]:
         """Take the idle connections whose time is over out of play, and return them to be closed."""
         over = self._idle.take_over(now)
@@ -102,8 +116,7 @@ class Books:
                 self._start_closing(slot, "max_lifetime")
                 over.append(slot)
             else:
-                # Nobody will ask about it again, and its release may come with an earlier reading of the clock.
-                slot.dies_at = -math.inf
+                self._outlived(slot)
         assert self._holds()
         return over
 
@@ -142,15 +155,14 @@ class Books:
                 self.counters.count_closed(slot.close_reason)
             elif slot.state != OPENING:
                 self.counters.count_closed("shutdown")
-            self.orphans += slot.state in (OPENING, LEASED)
+            self.orphans += slot.leases if slot.state in (OPENING, LEASED) else 0
             slot.state = CLOSED
             self._lifetimes.discard(slot)
+        waiters = self._give_up()
         self.slots.clear()
         self._idle = IdleConnections(self.keep_alive)
-        waiters = list(self._waiters)
         for waiter in waiters:
             waiter.failed = True
-        self._waiters.clear()
         return slots, waiters
 
     def inherit(self, connections: int) -> None:
@@ -187,6 +199,30 @@ class Books:
             slot.dies_at = now + self.max_lifetime * (1.0 - 0.025 * self._jitter())
             self._lifetimes.add(slot)
 
+    def _in_place_of(self, oldest: Slot, key: Key) -> Slot:
+        """Evict an idle connection for one to another place."""
+        self._idle.remove(oldest)
+        oldest.state = LEASED
+        self._retire(oldest, "evicted")
+        return self._new_slot(key, evicted=oldest)
+
+    def _outlived(self, slot: Slot) -> None:
+        """The lifetime of a leased connection is over."""
+        # Nobody will ask about it again, and its release may come with an earlier reading of the clock.
+        slot.dies_at = -math.inf
+
+    def _line_up(self, waiter: Waiter) -> None:
+        self._waiters[waiter] = None
+
+    def _unlist(self, waiter: Waiter) -> None:
+        """A waiter has left the queue."""
+
+    def _give_up(self) -> list[Waiter]:
+        """Empty the queue; return who was in it."""
+        waiters = list(self._waiters)
+        self._waiters.clear()
+        return waiters
+
     def _start_closing(self, slot: Slot, reason: str) -> None:
         slot.state = CLOSING
         slot.close_reason = reason
@@ -213,6 +249,7 @@ class Books:
     def _hand_over(self, slot: Slot) -> Waiter:
         """Give a released connection, or its place under the limit, to the first waiter."""
         waiter, _ = self._waiters.popitem(last=False)
+        self._unlist(waiter)
         if waiter.key == slot.key:
             slot.expires_at = None
             waiter.grant = slot
@@ -227,6 +264,7 @@ class Books:
         if not self._waiters or len(self.slots) >= self.max_total:
             return None
         waiter, _ = self._waiters.popitem(last=False)
+        self._unlist(waiter)
         waiter.grant = self._new_slot(waiter.key)
         return waiter
 

@@ -11,6 +11,7 @@ from triton_otel.pool.slot import CLOSED, Slot
 from triton_otel.wire.aio.connection import AsyncHTTPConnection
 from triton_otel.wire.aio.runtime import close_now
 from triton_otel.wire.connection import HTTPConnection
+from triton_otel.wire.multiplex import MultiplexConnection
 
 if TYPE_CHECKING:
     import httpcore
@@ -121,7 +122,7 @@ def leftover(slot: Slot) -> bool:
     them, and has no public way to ask.
     """
     connection = slot.connection
-    if type(connection) in (HTTPConnection, AsyncHTTPConnection):
+    if type(connection) in (HTTPConnection, MultiplexConnection, AsyncHTTPConnection):
         return bool(connection.surplus)
     while (inner := getattr(connection, "_connection", None)) is not None:
         connection = inner
@@ -145,7 +146,7 @@ def may_resend(slot: Slot, request: httpcore.Request, attempt: Attempt, error: B
         (attempt.reused is True or slot.ahead)
         and attempt.resend_count == 0
         and attempt.bytes_received == 0
-        and slot.state != CLOSED
+        and (slot.state != CLOSED or slot.lost)
         and peer_hung_up(error)
         and (request.method in _IDEMPOTENT or request.extensions.get("idempotent") is True)
         and _replayable(request.stream)

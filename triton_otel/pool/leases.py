@@ -49,6 +49,7 @@ class ThreadLeases:
         # held_here().
         self._lock = threading.RLock()
         self._state = state
+        self._shares = state.shares
         self.observer: PoolObserver | None = None
         self.hurry: Callable[[], None] | None = None
         """Has :meth:`expire` called soon; takes no lock."""
@@ -60,9 +61,10 @@ class ThreadLeases:
             return self._state.snapshot()
 
     def slots(self) -> tuple[list[Slot], int, int]:
-        """Return the slots in order of their making, how many leases have none any more, and how many requests wait."""
+        """Return the slots in order of their making, the active requests beyond one for each, and how many wait."""
         with self._lock:
-            return list(self._state.slots), self._state.orphans, self._state.queued
+            state = self._state
+            return list(state.slots), state.orphans + state.extra, state.queued
 
     def held_here(self) -> bool:
         """Tell whether the calling thread is inside of a critical section, so that it must not change the books."""
@@ -84,14 +86,17 @@ class ThreadLeases:
             PoolClosed: The pool was closed meanwhile.
         """
         now = _clock.now()
-        with self._lock:
-            slot = self._state.take_idle(key)
-        if slot is not None:
-            return self._begun(slot, now)
+        if not self._shares:
+            with self._lock:
+                slot = self._state.take_idle(key)
+            if slot is not None:
+                return self._begun(slot, now)
         got = self._ask(key)
-        return self._checked(got if isinstance(got, Slot) else self._wait(got, attempt, timeout))
+        return self._checked(got if isinstance(got, Slot) else self._wait(got, attempt, timeout), attempt)
 
-    def replace(self, slot: Slot, attempt: Attempt, why: str, *, resend: bool = False) -> Slot:
+    def replace(
+        self, slot: Slot, attempt: Attempt, why: str, *, resend: bool = False, timeout: float | None = None
+    ) -> Slot:
         """Put another connection in the place of a leased one that turned out to be of no use, and close that.
 
         Parameters:
@@ -99,10 +104,14 @@ class ThreadLeases:
             attempt: Its request, which starts over.
             why: Close reason, or with ``resend`` the ``error.type`` of the failed try.
             resend: The request was sent: it is counted as sent once more, and gets a new connection.
+            timeout: Seconds from the start of the request that it may wait, where it shared the connection.
 
         Raises:
+            httpcore.PoolTimeout: None came free in time.
             PoolClosed: The pool was closed meanwhile.
         """
+        if slot.shared:
+            return self._start_over(slot, attempt, why, resend, timeout)
         close_connection(slot)
         attempt.reset()
         try:
@@ -115,6 +124,30 @@ class ThreadLeases:
         except PoolWasClosed:
             raise PoolClosed("the connection pool was closed") from None
         return self._checked(fresh)
+
+    def _start_over(self, slot: Slot, attempt: Attempt, why: str, resend: bool, timeout: float | None) -> Slot:
+        """Leave a shared connection to the others, where it is of use to them, and get another one."""
+        dead = resend or slot.leases == 1 or not slot.connection.is_available()
+        if dead:
+            close_connection(slot)
+        attempt.reset()
+        now = _clock.now()
+        try:
+            with self._lock:
+                got, woken = self._state.leave(slot, now, why, dead=dead, resend=resend)
+        except PoolWasClosed:
+            raise PoolClosed("the connection pool was closed") from None
+        attempt.resend_count += resend
+        self._wake(woken)
+        if timeout is not None:
+            timeout = max(0.0, attempt.started + timeout - now)
+        return self._checked(got if isinstance(got, Slot) else self._wait(got, attempt, timeout), attempt)  # type: ignore[arg-type]
+
+    def turned_out(self, slot: Slot, streams: int) -> None:
+        """It is known now, or has changed, how many requests a connection takes at a time; 0: it is never shared."""
+        with self._lock:
+            waiter = self._state.turned_out(slot, streams, _clock.now())
+        self._wake(waiter)
 
     def opened(self, slot: Slot, now: float) -> None:
         """An ``OPENING`` slot's connection is there."""
@@ -285,7 +318,7 @@ class ThreadLeases:
             raise
         return self._checked(slot)
 
-    def _checked(self, slot: Slot) -> Slot:
+    def _checked(self, slot: Slot, attempt: Attempt | None = None) -> Slot:
         """Look once whether the peer of a used connection is still there; return a slot that is fit or to be opened."""
         try:
             while slot.state == LEASED:
@@ -297,12 +330,16 @@ class ThreadLeases:
                     reason = "peer_closed"
                 slot = self._swap(slot, reason)
             with self._lock:
-                if slot.state == LEASED:
-                    self._state.begin(slot)
+                woken = self._state.begin(slot) if slot.state == LEASED else None
+                if slot.shared and attempt is not None:
+                    attempt.requests = slot.requests
+            if woken is not None:
+                self._wake(woken)
             if slot.evicted is not None:
                 close_connection(slot.evicted)
                 slot.evicted = None
-            if slot.state == CLOSED:
+            # One that was lost under this request tells so when it is used.
+            if slot.state == CLOSED and not slot.lost:
                 with self._lock:
                     self._state.failed(slot, None)
                 raise PoolWasClosed
@@ -317,7 +354,14 @@ class ThreadLeases:
         # Closed before its place is given to another: the limit is one of sockets.
         close_connection(slot)
         with self._lock:
-            return self._state.stale(slot, reason)
+            if slot.lost:
+                got, woken = slot, None
+            elif slot.shared:
+                got, woken = self._state.leave(slot, _clock.now(), reason, dead=True)  # type: ignore[assignment]
+            else:
+                got, woken = self._state.stale(slot, reason), None
+        self._wake(woken)
+        return got
 
     def _give_back(self, slot: Slot) -> None:
         if slot.evicted is not None:
@@ -339,8 +383,10 @@ class ThreadLeases:
 
     @staticmethod
     def _wake(waiter: Waiter | None) -> None:
-        if waiter is not None:
+        while waiter is not None:
+            following = waiter.next
             waiter.wake()  # type: ignore[attr-defined]
+            waiter = following
 
 
 def patience(waiter: Waiter, attempt: Attempt, timeout: float | None) -> float | None:

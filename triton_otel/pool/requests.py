@@ -13,11 +13,13 @@ from triton_otel.wire.connection import HTTPConnection
 from triton_otel.wire.keepalive import read_keep_alive
 from triton_otel.wire.limits import EXTENSION, check_response, counted
 from triton_otel.wire.message import WireRequest
+from triton_otel.wire.multiplex import MultiplexConnection
 
 if TYPE_CHECKING:
     from triton_otel.pool.slot import Key
+    from triton_otel.wire.phases import Attempt
 
-__all__ = ["closing", "for_tasks", "handshakes", "key_of", "note_hint", "outward", "talk"]
+__all__ = ["closing", "for_tasks", "handshakes", "key_of", "may_share", "note_hint", "outward", "talk"]
 
 
 def key_of(request: httpcore.Request) -> Key:
@@ -39,22 +41,27 @@ def key_of(request: httpcore.Request) -> Key:
     return origin.scheme, origin.host, origin.port
 
 
-def talk(connection: httpcore.ConnectionInterface, request: httpcore.Request, whole: bool) -> Any:
+def talk(connection: httpcore.ConnectionInterface, request: httpcore.Request, whole: bool, attempt: Attempt) -> Any:
     """Send a request.
 
     Parameters:
         connection: The leased connection.
         request: The request.
         whole: Read its whole answer where the connection can do that at once.
+        attempt: Its facts, for a connection that is shared.
 
     Returns:
         What :meth:`HTTPConnection.exchange` returns, a tuple, or else httpcore's response.
     """
     if whole and type(connection) is HTTPConnection:
         return connection.exchange(request)
-    response = connection.handle_request(request)
+    if type(connection) is MultiplexConnection:
+        response = connection.share(request, attempt)
+    else:
+        response = connection.handle_request(request)
     if type(connection) is not HTTPConnection:
-        note_hint(connection, response)
+        if type(connection) is not MultiplexConnection:
+            note_hint(connection, response)
         if EXTENSION in request.extensions:
             check_response(request, response)
             response.stream = _CountedStream(response.stream, request.extensions[EXTENSION])
@@ -82,6 +89,11 @@ class _CountedStream:
     def close(self) -> None:
         if hasattr(self._inner, "close"):
             self._inner.close()
+
+
+def may_share(http1: bool, key: Key) -> bool:
+    """Tell whether a connection may turn out to take several requests at a time, in a pool that speaks HTTP/2."""
+    return key[0] == b"https" or not http1
 
 
 def handshakes(proxy: httpcore.Proxy | None, scheme: bytes) -> int | None:

@@ -121,6 +121,11 @@ class PoolShell:
     def _opened(self, slot: Slot, attempt: Attempt) -> None:
         slot.link.on_first_write = None
         self._leases.opened(slot, slot.link.connected_at or _clock.now())
+        if slot.shared:
+            if getattr(slot.connection, "shared", False):
+                slot.link.attempt = None
+            else:
+                self._leases.turned_out(slot, 0)
         self.report_created(slot, attempt, None)
 
     def report_created(self, slot: Slot, attempt: Attempt, error_type: str | None) -> None:
@@ -132,6 +137,9 @@ class PoolShell:
 
     def _fail(self, slot: Slot, attempt: Attempt, error: BaseException) -> None:
         """Give the slot of a request back that got no response."""
+        if slot.shared and slot.requests:
+            self._end_share(slot, close_reason(error))
+            return
         close_connection(slot)
         error_type = classify(error) if isinstance(error, Exception) else None
         link = slot.link
@@ -155,6 +163,9 @@ class PoolShell:
             reason: Why its connection goes if it is in no state to be used again.
             now: What the clock says, or said when the last byte came; ``None`` to ask it.
         """
+        if slot.shared:
+            self._end_share(slot, reason)
+            return
         connection = slot.connection
         attempt, slot.link.attempt = slot.link.attempt, None
         if now is None:
@@ -178,6 +189,14 @@ class PoolShell:
             if verdict is not None or slot.state == CLOSED:
                 close_connection(slot)
             self._leases.release(slot, verdict, now)
+
+    def _end_share(self, slot: Slot, reason: str) -> None:
+        """End one lease of a shared connection; the others go on where it is in a state for that."""
+        if slot.state != CLOSED and slot.connection.is_available():
+            self._leases.release(slot, None)
+        else:
+            close_connection(slot)
+            self._leases.release(slot, reason)
 
     # Upkeep.
 

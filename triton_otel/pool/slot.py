@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import OrderedDict
 from typing import Any, Final, Protocol
 
 __all__ = [
@@ -76,11 +77,16 @@ class Slot:
         "idle_ends",
         "key",
         "last_request",
+        "leases",
         "lifetime_bucket",
         "link",
+        "lost",
         "opened_at",
+        "party",
         "requests",
+        "shared",
         "state",
+        "streams",
     )
 
     def __init__(self, key: Key, evicted: Slot | None = None) -> None:
@@ -104,6 +110,15 @@ class Slot:
         self.ahead = False
         """Whether it is, or was, opened ahead of any request."""
         self.close_reason: str = ""
+        self.shared = False
+        """Whether several requests may lease it at a time, or, while it is opened, perhaps will."""
+        self.streams = 0
+        """How many may; 0 while that is not known."""
+        self.leases = 1
+        self.party: OrderedDict[Waiter, None] | None = None
+        """Requests that have joined the one which opens it."""
+        self.lost = False
+        """Whether it ended under the leases of others than the one which noticed."""
 
     def heed(self, hint: Hint | None, ended: float) -> None:
         """Take the server's word on how long it keeps the connection; to be called after every answer.
@@ -130,12 +145,18 @@ class Slot:
 
 
 class Waiter:
-    """One request in the queue.  ``grant`` is set once, under the lock; ``failed`` says that the pool was closed."""
+    """One request in the queue.
 
-    __slots__ = ("failed", "grant", "key", "since")
+    ``grant`` is set once, under the lock; ``failed`` says that the pool was closed.  ``next`` is another one that the
+    same event has woken, or ``None``.  ``party`` is what it has joined instead of the queue.
+    """
+
+    __slots__ = ("failed", "grant", "key", "next", "party", "since")
 
     def __init__(self, key: Key, now: float) -> None:
         self.key = key
         self.since = now
         self.grant: Slot | None = None
         self.failed = False
+        self.next: Waiter | None = None
+        self.party: OrderedDict[Waiter, None] | None = None

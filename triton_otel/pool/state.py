@@ -18,7 +18,7 @@ Every event costs O(1), amortised, in connections and in waiters.
 
 from __future__ import annotations
 
-from triton_otel.pool.books import Books
+from triton_otel.pool.sharing import SharedBooks
 from triton_otel.pool.slot import CLOSED, IDLE, LEASED, OPENING, Key, Slot, Waiter
 from triton_otel.pool.slot import PoolWasClosed as PoolWasClosed
 from triton_otel.pool.slot import QueueLimitReached as QueueLimitReached
@@ -26,8 +26,8 @@ from triton_otel.pool.slot import QueueLimitReached as QueueLimitReached
 __all__ = ["PoolState", "PoolWasClosed", "QueueLimitReached"]
 
 
-class PoolState(Books):
-    """The books of one pool; parameters as of :class:`Books`."""
+class PoolState(SharedBooks):
+    """The books of one pool; parameters as of :class:`Books` and :class:`SharedBooks`."""
 
     def acquire(self, key: Key, now: float) -> Slot | Waiter:
         """Ask for a connection to ``key``.
@@ -39,32 +39,34 @@ class PoolState(Books):
         Raises:
             QueueLimitReached: The request would have to wait, and the queue is full.
         """
-        slot = self.take_idle(key)
-        if slot is not None:
-            return slot
+        got = self.take_idle(key) if self._may_share is None else self._share(key, now)
+        if got is not None:
+            return got
         if len(self.slots) < self.max_total:
             return self._new_slot(key)
         oldest = self._idle.oldest()
         if oldest is not None:
-            self._idle.remove(oldest)
-            oldest.state = LEASED
-            self._retire(oldest, "evicted")
-            return self._new_slot(key, evicted=oldest)
+            return self._in_place_of(oldest, key)
         if self.max_queued is not None and len(self._waiters) >= self.max_queued:
             raise QueueLimitReached
         waiter = self._new_waiter(key, now)
-        self._waiters[waiter] = None
+        self._line_up(waiter)
         assert self._holds()
         return waiter
 
-    def begin(self, slot: Slot) -> None:
-        """A request starts on a connection that was there before and was found alive."""
+    def begin(self, slot: Slot) -> Waiter | None:
+        """A request starts on a connection that was there before and was found alive.
+
+        Returns:
+            The waiter that shares the connection now.
+        """
         assert slot.state in (LEASED, CLOSED)
         slot.requests += 1
         if slot.requests == 1:
             self.counters.acquired_new += 1
         else:
             self.counters.acquired_reused += 1
+        return self._begun(slot) if slot.shared else None
 
     def opened(self, slot: Slot, now: float) -> None:
         """The connection of an ``OPENING`` slot is there, and its request starts on it."""
@@ -83,6 +85,8 @@ class PoolState(Books):
             return None
         if error_type is not None:
             self.counters.count_open_error(error_type)
+        elif slot.party:
+            return self._heir(slot)
         assert slot.state == OPENING
         self._retire(slot, "")
         return self._pass_on()
@@ -142,18 +146,6 @@ class PoolState(Books):
             return None, slot
         return self.release(slot, now, None)
 
-    def retire_reason(self, slot: Slot, now: float) -> str | None:
-        """Return why a connection that could serve another request must be closed before its release, or ``None``."""
-        if not self.reuse or (slot.last_request is not None and slot.requests >= slot.last_request):
-            return "not_reusable"
-        if slot.dies_at is not None and now >= slot.dies_at:
-            return "max_lifetime"
-        if self.keep_alive is not None and self.keep_alive <= 0:
-            return "idle_expired"
-        if slot.idle_ends is not None and now >= slot.idle_ends:
-            return "idle_expired"
-        return None
-
     def release(self, slot: Slot, now: float, reason: str | None) -> tuple[Waiter | None, Slot | None]:
         """A lease ends.
 
@@ -172,6 +164,8 @@ class PoolState(Books):
         if reason is not None:
             self._retire(slot, reason)
             return self._pass_on(), None
+        if slot.shared and (done := self._release_share(slot, now)) is not None:
+            return done
         if self._waiters:
             return self._hand_over(slot), None
         if slot.dies_at is not None and now >= slot.dies_at:
@@ -199,7 +193,10 @@ class PoolState(Books):
         """
         if waiter in self._waiters:
             del self._waiters[waiter]
+            self._unlist(waiter)
             self.counters.timeouts += timed_out
+        elif waiter.party is not None:
+            self._quit(waiter, timed_out)
         return waiter.grant
 
     def give_back(self, slot: Slot, now: float) -> tuple[Waiter | None, Slot | None]:

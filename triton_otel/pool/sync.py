@@ -14,7 +14,7 @@ from triton_otel import _clock
 from triton_otel.pool.failures import classify
 from triton_otel.pool.lease import LeasedStream, may_resend
 from triton_otel.pool.leases import ThreadLeases
-from triton_otel.pool.requests import closing, handshakes, key_of, outward, talk
+from triton_otel.pool.requests import closing, handshakes, key_of, may_share, outward, talk
 from triton_otel.pool.shell import PoolShell, limits
 from triton_otel.pool.slot import CLOSED, OPENING, Slot
 from triton_otel.pool.waiting import PoolClosed, ThreadWaiter
@@ -22,6 +22,7 @@ from triton_otel.pool.warming import WarmUp
 from triton_otel.wire.connection import HTTPConnection
 from triton_otel.wire.limits import bounded
 from triton_otel.wire.message import PlannedRequest
+from triton_otel.wire.multiplex import MultiplexConnection
 from triton_otel.wire.phases import Attempt
 from triton_otel.wire.stream import Link, WatchedBackend, opening
 
@@ -45,6 +46,9 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
         keepalive_expiry: Seconds that a connection may be idle; ``None`` for ever.  It is closed on time, with or
             without traffic.
         ssl_context, proxy, http1, http2, retries, local_address, uds, network_backend, socket_options: As in httpcore.
+            With ``http2=True`` requests share a connection, as many as the server allows and at most 100; more open
+            another one, or queue.  While one is being opened, requests to the same place wait for it; where it turns
+            out to speak HTTP/1.1, they get connections of their own.  Through a proxy a connection takes one at a time.
         max_lifetime: Seconds that a connection may live, shortened by up to 2.5 % at random; ``None`` for ever.
         max_queued: Limit of requests that wait for a connection; one more gets :class:`QueueFull`.  ``None`` for none.
         reuse: ``False`` closes every connection after its first request.
@@ -97,6 +101,7 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
                 "max_queued": max_queued,
                 "reuse": reuse,
                 "new_waiter": ThreadWaiter,
+                "may_share": partial(may_share, http1) if http2 and proxy is None and reuse else None,
             }
         )
 
@@ -200,18 +205,21 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
 
     def create_connection(self, origin: httpcore.Origin) -> httpcore.ConnectionInterface:
         """Return a connection that is not open yet; what HTTP/1.1 without a proxy cannot do is httpcore's."""
-        if self._proxy is not None or self._http2:
+        if self._proxy is not None:
             return super().create_connection(origin)
-        return HTTPConnection(
-            origin=origin,
-            ssl_context=self._ssl_context,
-            keepalive_expiry=self._keepalive_expiry,
-            retries=self._retries,
-            local_address=self._local_address,
-            uds=self._uds,
-            network_backend=self._network_backend,
-            socket_options=self._socket_options,
-        )
+        arguments: dict[str, Any] = {
+            "origin": origin,
+            "ssl_context": self._ssl_context,
+            "keepalive_expiry": self._keepalive_expiry,
+            "retries": self._retries,
+            "local_address": self._local_address,
+            "uds": self._uds,
+            "network_backend": self._network_backend,
+            "socket_options": self._socket_options,
+        }
+        if self._http2:
+            return MultiplexConnection(http1=self._http1, http2=True, **arguments)
+        return HTTPConnection(**arguments)
 
     # The way of a request.
 
@@ -221,7 +229,8 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
         key = request.key if type(request) is PlannedRequest else key_of(request)
         if self._max_response_size is not None:
             request = bounded(request, self._max_response_size)
-        if not self._reuse:
+        if not self._reuse and not self._http2:
+            # HTTP/2 has no such header, and who speaks shows too late.
             request = closing(request)
         if self._dropped:
             self._drain()
@@ -232,6 +241,8 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
             try:
                 if slot.state == OPENING:
                     return slot, self._open(slot, request, attempt, whole)
+                if slot.shared:
+                    return slot, self._send_beside(slot, request, attempt)
                 link = slot.link
                 attempt.connection_id = slot.id
                 attempt.requests = slot.requests
@@ -242,10 +253,10 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
                 link.thread = get_ident()
                 if whole and type(slot.connection) is HTTPConnection:
                     return slot, slot.connection.open.exchange(request)
-                return slot, talk(slot.connection, request, whole)
+                return slot, talk(slot.connection, request, whole, attempt)
             except httpcore.ConnectionNotAvailable:
                 # It ran out of streams, or turned out to speak HTTP/1.1 and be taken; the place in line is kept.
-                slot = self._leases.replace(slot, attempt, "not_reusable")
+                slot = self._leases.replace(slot, attempt, "not_reusable", timeout=queue_timeout)
             except BaseException as error:
                 if not may_resend(slot, request, attempt, error):
                     other = outward(error, self._proxy)
@@ -253,7 +264,7 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
                     if other is not None:
                         raise other from error
                     raise
-                slot = self._leases.replace(slot, attempt, classify(error), resend=True)
+                slot = self._leases.replace(slot, attempt, classify(error), resend=True, timeout=queue_timeout)
 
     def _open(self, slot: Slot, request: httpcore.Request, attempt: Attempt, whole: bool) -> Any:
         """Send a request over a new connection; see :func:`talk`."""
@@ -266,8 +277,20 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
             # The order matters: close() marks the slot and looks for the link, so one of the two sees the other.
             raise PoolClosed("the connection pool was closed")
         slot.connection = connection = self.create_connection(request.url.origin)
+        if slot.shared and type(connection) is MultiplexConnection:
+            connection.on_streams = partial(self._leases.turned_out, slot)
         with opening(slot.link):
-            response = talk(connection, request, whole)
+            response = talk(connection, request, whole, attempt)
         if slot.requests == 0:
             opened()
         return response
+
+    @staticmethod
+    def _send_beside(slot: Slot, request: httpcore.Request, attempt: Attempt) -> Any:
+        """Send a request over a connection that others may be using, so that its link belongs to nobody."""
+        attempt.connection_id = slot.id
+        attempt.reused = attempt.requests is None or attempt.requests > 1
+        attempt.age = _clock.now() - slot.opened_at
+        attempt.peer = slot.link.peer
+        slot.link.thread = get_ident()
+        return talk(slot.connection, request, False, attempt)

@@ -1,0 +1,186 @@
+"""Reading and writing over one connection by several threads at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import httpcore
+from httpcore._backends.sync import SyncStream
+
+from triton_otel import _clock
+from triton_otel.wire.stream import Link, WatchedStream
+
+__all__ = ["Duplex", "duplex_for"]
+
+T = TypeVar("T")
+
+_PIECE = 64 * 1024
+_CLOSED = "the connection was closed"
+
+
+class Duplex:
+    """One reader and one writer at a time, over a network stream.
+
+    Parameters:
+        stream: The open stream.
+    """
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, timeout: float | None) -> bytes:
+        """Return what comes next, empty at the end.
+
+        Raises:
+            httpcore.ReadTimeout, httpcore.ReadError: As in httpcore.
+        """
+        return self._stream.read(_PIECE, timeout)
+
+    def write(self, data: bytes, timeout: float | None) -> None:
+        """Write all of it.
+
+        Raises:
+            httpcore.WriteTimeout, httpcore.WriteError: As in httpcore.
+        """
+        self._stream.write(data, timeout)
+
+    def readable(self) -> bool:
+        """Tell whether bytes, or the end, wait."""
+        return bool(self._stream.get_extra_info("is_readable"))
+
+    def close(self) -> None:
+        """Close; a thread that reads or writes gets an error."""
+        self._stream.close()
+
+
+class SocketDuplex(Duplex):
+    """The same over a socket, plain or TLS.
+
+    A TLS object must not be used by two threads at once, so no thread blocks in it: each operation takes a lock and
+    does what can be done now, and the waiting is a poll outside of it.
+
+    Parameters:
+        stream: The watched stream.
+        sock: Its socket.
+    """
+
+    def __init__(self, stream: WatchedStream, sock: socket.socket) -> None:
+        super().__init__(stream)
+        self._link: Link = stream.link
+        self._inner = stream.inner
+        self._sock = sock
+        self._lock = threading.Lock()
+        self._users = 0
+        self._closed = False
+        sock.settimeout(0.0)
+
+    def read(self, timeout: float | None) -> bytes:
+        """Return what comes next; see :class:`Duplex`."""
+        with self._use(httpcore.ReadError):
+            return self._now_or_later(lambda: self._sock.recv(_PIECE), select.POLLIN, timeout, httpcore.ReadTimeout)
+
+    def write(self, data: bytes, timeout: float | None) -> None:
+        """Write all of it; see :class:`Duplex`."""
+        link = self._link
+        if link.on_first_write is not None and link.handshakes_left == 0:
+            opened, link.on_first_write = link.on_first_write, None
+            opened()
+        with self._use(httpcore.WriteError):
+            view = memoryview(data)
+            while view:
+                piece = view[:_PIECE]
+                sent = self._now_or_later(
+                    lambda piece=piece: self._sock.send(piece),  # type: ignore[misc]
+                    select.POLLOUT,
+                    timeout,
+                    httpcore.WriteTimeout,
+                )
+                view = view[sent:]
+
+    def readable(self) -> bool:
+        """Tell whether bytes, or the end, wait."""
+        poll = select.poll()
+        try:
+            poll.register(self._sock, select.POLLIN)
+        except ValueError:
+            return True
+        return bool(poll.poll(0))
+
+    def close(self) -> None:
+        """Close; again does nothing.
+
+        Closing a descriptor does not wake a thread that waits for it, so with one there the socket is shut down, and
+        the last of its users closes it.
+        """
+        with self._lock:
+            was, self._closed = self._closed, True
+            used = self._users > 0
+        if was:
+            return
+        if used:
+            with contextlib.suppress(OSError):
+                # Not SSLSocket's own: that one drops the TLS object that the other thread is using.
+                socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+        else:
+            self._stream.close()
+
+    def _now_or_later(self, call: Callable[[], T], event: int, timeout: float | None, late: type[Exception]) -> T:
+        until = None if timeout is None else _clock.now() + timeout
+        while True:
+            wanted = event
+            with self._lock:
+                try:
+                    return call()
+                except (BlockingIOError, InterruptedError):
+                    pass
+                except ssl.SSLWantReadError:
+                    wanted = select.POLLIN
+                except ssl.SSLWantWriteError:
+                    wanted = select.POLLOUT
+            poll = select.poll()
+            poll.register(self._sock, wanted)
+            left = None if until is None else max(0.0, until - _clock.now()) * 1000.0
+            if not poll.poll(left) and left is not None:
+                raise late("timed out")
+
+    def _over(self) -> bool:
+        return self._closed or self._link.aborted
+
+    @contextlib.contextmanager
+    def _use(self, error: type[Exception]) -> Iterator[None]:
+        link = self._link
+        with self._lock:
+            if self._over():
+                raise error(_CLOSED)
+            self._users += 1
+            # So that a pool which breaks the connection off leaves the closing to us.
+            link.busy = True
+        try:
+            yield
+            if self._over():
+                raise error(_CLOSED)
+        except (OSError, ValueError) as exc:
+            raise error(str(exc) or type(exc).__name__) from exc
+        finally:
+            with self._lock:
+                self._users -= 1
+                last = self._users == 0
+                link.busy = not last
+            if last and self._over():
+                with contextlib.suppress(Exception):
+                    self._inner.close()
+
+
+def duplex_for(stream: Any) -> Duplex:
+    """Return what reads and writes over a stream: its socket, where it has one that can be used directly."""
+    if type(stream) is WatchedStream and type(stream.inner) is SyncStream:
+        sock = stream.get_extra_info("socket")
+        if isinstance(sock, socket.socket):
+            return SocketDuplex(stream, sock)
+    return Duplex(stream)
