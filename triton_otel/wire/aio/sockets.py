@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import select
 import socket
 import ssl
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ import httpcore
 
 from triton_otel import _clock
 from triton_otel.wire.aio.operations import after, end_of, mapped
+from triton_otel.wire.aio.waiting import LoopSocket
 
 __all__ = ["SocketStream"]
 
@@ -39,7 +39,7 @@ except (AttributeError, ValueError, OSError):
 _RETRY = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class SocketStream(httpcore.AsyncNetworkStream):
+class SocketStream(LoopSocket, httpcore.AsyncNetworkStream):
     """One connected socket, plain or TLS, of one event loop.
 
     Parameters:
@@ -48,31 +48,21 @@ class SocketStream(httpcore.AsyncNetworkStream):
     """
 
     def __init__(self, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
-        self.sock = sock
-        self.secure = isinstance(sock, ssl.SSLSocket)
+        super().__init__(sock, loop)
         self.sent = 0
         """Bytes that the last :meth:`send` has got rid of, also when it failed."""
         self.received = 0
         """Bytes that the last :meth:`receive_into` has got, also when it failed."""
         self.first_byte = self.last_byte = 0.0
         """When the first and the last of them were there."""
-        self._loop = loop
-        self._fd = sock.fileno()
-        self._poll = select.poll()
-        self._poll.register(self._fd, select.POLLIN)
-        self._listening = False
-        self._writing = False
-        # The one operation that waits: its future, what it reads into or writes, and when it has to be over.
-        self._waiter: asyncio.Future[None] | None = None
+        # What the operation that waits reads into, or writes.
         self._view: memoryview | None = None
         self._least = 0
         self._parts: list[memoryview] = []
-        self._until: float | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0.0
-        self._closed = False
-        # What has taken the socket over: TLS.
-        self._heir: SocketStream | None = None
+        # What TLS had to be asked for while a request was being sent.
+        self._heard = bytearray()
+        self._overhears = False
+        """Whether a request is being sent and nothing of an answer was seen yet."""
 
     # Reading.
 
@@ -96,7 +86,7 @@ class SocketStream(httpcore.AsyncNetworkStream):
             # What TLS has decrypted the loop does not see, and where it was told to stop listening there is something.
             if (self.secure or not self._listening) and self._fill():
                 return self.received
-            self._listen()
+            self._watch(reads=self._readable)
             await self._wait(until)
             return self.received
         finally:
@@ -110,10 +100,11 @@ class SocketStream(httpcore.AsyncNetworkStream):
         turn = got + _TURN
         while True:
             try:
-                count = sock.recv_into(view[got:] if got else view)
+                rest = view[got:] if got else view
+                count = self._take(rest) if self._heard else sock.recv_into(rest)
             except _RETRY as error:
                 if isinstance(error, ssl.SSLWantWriteError):
-                    self._write_soon()
+                    self._watch(writes=self._writable)
                 return False
             if not count:
                 return True
@@ -124,36 +115,38 @@ class SocketStream(httpcore.AsyncNetworkStream):
             self.received = got
             if got >= self._least:
                 return True
-            if got >= turn and not self.secure:
+            # What TLS has decrypted the loop would not speak of.
+            if got >= turn and not self.pending():
                 return False
+
+    def _take(self, view: memoryview) -> int:
+        count = min(len(view), len(self._heard))
+        view[:count] = self._heard[:count]
+        del self._heard[:count]
+        return count
 
     def _readable(self) -> None:
         waiter = self._waiter
-        if self._view is None or waiter is None or waiter.done():
-            # Nobody asks, so bytes for later, or the peer's end: the loop would say so again and again.
-            self._loop.remove_reader(self._fd)
-            self._listening = False
-            if self._parts and waiter is not None:
+        if waiter is not None and not waiter.done():
+            if self._view is not None:
+                try:
+                    if self._fill():
+                        waiter.set_result(None)
+                except OSError as error:
+                    waiter.set_exception(error)
+                return
+            if self._parts and (self._overhears or self.secure):
+                answers = self._answers()
                 if self.secure:
-                    # TLS had to read before it can write on.
-                    self._writable()
-                elif self._answers():
+                    # It may be what TLS had to read before it could write on.
+                    self._watch(writes=self._writable)
+                    if answers is None:
+                        return
+                if answers and self._overhears:
                     self._loop.call_later(_GRACE, self._stalled, waiter, self.sent)
-            return
-        try:
-            enough = self._fill()
-        except OSError as error:
-            waiter.set_exception(error)
-            return
-        if enough:
-            waiter.set_result(None)
-
-    def _listen(self) -> None:
-        if not self._listening:
-            if self._closed:
-                raise ConnectionAbortedError("the connection was closed")
-            self._loop.add_reader(self._fd, self._readable)
-            self._listening = True
+                self._overhears = False
+        # Nobody asks, so bytes for later, or the peer's end: the loop would say so again and again.
+        self._stop_listening()
 
     # Writing.
 
@@ -177,15 +170,16 @@ class SocketStream(httpcore.AsyncNetworkStream):
                 return
         views = [memoryview(part).cast("B") if type(part) is not bytes else memoryview(part) for part in parts if part]
         self._parts = after(views, self.sent)
+        self._overhears = True
         try:
             while not self._flush():
-                self._write_soon()
                 await self._wait(until)
         finally:
             self._parts = []
+            self._overhears = False
 
     def _flush(self) -> bool:
-        """Write what the socket takes; tell whether that was all."""
+        """Write what the socket takes; tell whether that was all, and where not, have the loop go on with it."""
         turn = 0
         while self._parts and turn < _TURN:
             try:
@@ -193,14 +187,20 @@ class SocketStream(httpcore.AsyncNetworkStream):
                     count = self.sock.send(self._parts[0][: 256 * 1024])
                 else:
                     count = self.sock.sendmsg(self._parts[:_IOV_MAX])
-            except _RETRY as error:
-                if isinstance(error, ssl.SSLWantReadError):
-                    self._listen()
+            except ssl.SSLWantReadError:
+                # The socket can be written to all the time, which is of no use.
+                self._stop_writing()
+                self._watch(reads=self._readable)
                 return False
+            except _RETRY:
+                break
             self.sent += count
             turn += count
             self._parts = after(self._parts, count)
-        return not self._parts
+        if self._parts:
+            self._watch(reads=self._readable if self._overhears else None, writes=self._writable)
+            return False
+        return True
 
     def _writable(self) -> None:
         waiter = self._waiter
@@ -212,17 +212,27 @@ class SocketStream(httpcore.AsyncNetworkStream):
                 waiter.set_exception(error)
             else:
                 waiter.set_result(None)
-        self._loop.remove_writer(self._fd)
-        self._writing = False
+        self._stop_writing()
         if self._view is not None:
             # TLS had to write before it can read on.
             self._readable()
 
-    def _answers(self) -> bool:
-        """Tell whether what has come while a request is being sent is its answer, or the end, and no interim answer."""
+    def _answers(self) -> bool | None:
+        """Tell whether what has come while a request is being sent is its answer, or the end, and no interim answer.
+
+        Returns:
+            ``None`` where it was nothing but TLS's own.
+        """
         try:
-            start = self.sock.recv(10, socket.MSG_PEEK)
+            if self.secure:
+                self._heard += self.sock.recv(16384)
+                start = bytes(self._heard[:10])
+            else:
+                start = self.sock.recv(10, socket.MSG_PEEK)
+        except _RETRY:
+            return None
         except OSError:
+            # Writing on will show what it is.
             return False
         return not start.startswith((b"HTTP/1.1 1", b"HTTP/1.0 1"))
 
@@ -233,43 +243,6 @@ class SocketStream(httpcore.AsyncNetworkStream):
                 waiter.set_exception(ConnectionAbortedError("the peer answered and stopped reading"))
             else:
                 self._loop.call_later(_GRACE, self._stalled, waiter, self.sent)
-
-    def _write_soon(self) -> None:
-        if not self._writing:
-            if self._closed:
-                raise ConnectionAbortedError("the connection was closed")
-            self._loop.add_writer(self._fd, self._writable)
-            self._writing = True
-
-    # Waiting.
-
-    async def _wait(self, until: float | None) -> None:
-        waiter = self._waiter = self._loop.create_future()
-        self._until = until
-        if until is not None and (self._timer is None or until < self._timer_at):
-            self._set_timer(until)
-        try:
-            await waiter
-        finally:
-            self._waiter = None
-
-    def _set_timer(self, until: float) -> None:
-        # One timer for the connection, which looks again when it goes off: a request moves its deadline and does not
-        # pay for a timer of its own.
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_at = until
-        self._timer = self._loop.call_later(max(0.0, until - _clock.now()), self._ring)
-
-    def _ring(self) -> None:
-        self._timer = None
-        until, waiter = self._until, self._waiter
-        if until is None or waiter is None or waiter.done():
-            return
-        if _clock.now() >= until:
-            waiter.set_exception(TimeoutError("timed out"))
-        else:
-            self._set_timer(until)
 
     # What httpcore asks of a stream.
 
@@ -288,23 +261,6 @@ class SocketStream(httpcore.AsyncNetworkStream):
     async def aclose(self) -> None:
         """Close the socket."""
         self.abort()
-
-    def abort(self) -> None:
-        """Close the socket; what waits on it fails."""
-        if self._closed:
-            if self._heir is not None:
-                self._heir.abort()
-            return
-        self._closed = True
-        if not self._loop.is_closed():
-            self._deafen()
-            if self._timer is not None:
-                self._timer.cancel()
-            waiter = self._waiter
-            if waiter is not None and not waiter.done():
-                waiter.set_exception(ConnectionAbortedError("the connection was closed"))
-        self._timer = None
-        self.sock.close()
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
@@ -330,42 +286,6 @@ class SocketStream(httpcore.AsyncNetworkStream):
                 raise
         return secure
 
-    async def shake_hands(self, until: float | None) -> None:
-        """Do the TLS handshake."""
-        assert isinstance(self.sock, ssl.SSLSocket)
-        while True:
-            try:
-                self.sock.do_handshake()
-                return
-            except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
-                writes = isinstance(error, ssl.SSLWantWriteError)
-            # Not before somebody will look at it: what is closed fails its waiter.
-            waiter = self._waiter = self._loop.create_future()
-            timer = None
-            try:
-                if writes:
-                    self._loop.add_writer(self._fd, _settle, waiter)
-                    self._writing = True
-                else:
-                    self._loop.add_reader(self._fd, _settle, waiter)
-                    self._listening = True
-                if until is not None:
-                    timer = self._loop.call_later(max(0.0, until - _clock.now()), _fail, waiter)
-                await waiter
-            finally:
-                self._waiter = None
-                if timer is not None:
-                    timer.cancel()
-                self._deafen()
-
-    def _deafen(self) -> None:
-        """Have the loop forget the socket; before it is closed, for the next one may get its number."""
-        if self._listening:
-            self._loop.remove_reader(self._fd)
-        if self._writing:
-            self._loop.remove_writer(self._fd)
-        self._listening = self._writing = False
-
     def get_extra_info(self, info: str) -> Any:
         """Return httpcore's extra information."""
         if info == "socket":
@@ -382,18 +302,8 @@ class SocketStream(httpcore.AsyncNetworkStream):
 
     def readable(self) -> bool:
         """Tell whether bytes, or the end, wait."""
-        return self._closed or bool(self._poll.poll(0))
+        return bool(self._heard) or super().readable()
 
     def pending(self) -> bool:
         """Tell whether bytes wait that the socket does not show."""
-        return self.secure and not self._closed and self.sock.pending() > 0  # type: ignore[attr-defined]
-
-
-def _settle(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
-
-
-def _fail(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_exception(TimeoutError("timed out"))
+        return bool(self._heard) or super().pending()
