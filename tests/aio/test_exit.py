@@ -1,0 +1,93 @@
+"""The interpreter ends at once and silently, whatever an asynchronous pool was doing."""
+
+from __future__ import annotations
+
+import pytest
+from support.certificates import client_pem, server_context
+from support.raw_server import Peer, RawServer, wait_for
+from support.scripts import must_be_clean
+
+
+def hold(peer: Peer) -> None:
+    """Answer ``/``, and nothing else."""
+    while (seen := peer.read()) is not None:
+        if seen.target == "/":
+            peer.reply()
+
+
+PROGRAMS = {
+    "an idle connection": """
+async def main():
+    await pool.request("GET", url)
+run(main)
+""",
+    "the idle time has a timer": """
+pool = AsyncConnectionPool(ssl_context=context, keepalive_expiry=60.0)
+async def main():
+    await pool.request("GET", url)
+run(main)
+""",
+    "an answer that is still open": """
+kept = []
+async def main():
+    kept.append(await pool.handle_async_request(get(url)))
+run(main)
+""",
+    "a task that reads when the loop ends": """
+async def main():
+    with anyio.move_on_after(0.1):
+        await pool.request("GET", url + "silent")
+run(main)
+""",
+    "a task that waits in the queue when the loop ends": """
+pool = AsyncConnectionPool(max_connections=1, ssl_context=context)
+async def main():
+    async with pool.stream("GET", url):
+        with anyio.move_on_after(0.1):
+            await pool.request("GET", url)
+run(main)
+""",
+    "sys.exit in the middle of an answer": """
+async def main():
+    async with pool.stream("GET", url):
+        sys.exit(0)
+run(main)
+""",
+    "a loop in a daemon thread": """
+def work():
+    async def main():
+        while True:
+            await pool.request("GET", url)
+    run(main)
+threading.Thread(target=work, daemon=True).start()
+wait_for(lambda: pool.stats().acquired_reused > 3)
+""",
+    "closed by hand": """
+async def main():
+    await pool.request("GET", url)
+    await pool.aclose()
+run(main)
+""",
+}
+
+
+@pytest.mark.parametrize("kind", ["asyncio", "trio"])
+@pytest.mark.parametrize(
+    ("name", "tls"),
+    [*((name, False) for name in PROGRAMS), ("an idle connection", True), ("a loop in a daemon thread", True)],
+)
+def test_the_interpreter_ends_silently(name: str, tls: bool, kind: str) -> None:
+    with RawServer(hold, tls=server_context() if tls else None) as server:
+        head = """
+import ssl, asyncio, logging, trio, anyio
+# In development mode asyncio tells of slow turns.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
+from triton_otel.pool import AsyncConnectionPool
+url, pem, kind = sys.argv[1:4]
+run = trio.run if kind == "trio" else lambda main: asyncio.run(main())
+context = ssl.create_default_context(cadata=pem) if url.startswith("https") else None
+pool = AsyncConnectionPool(ssl_context=context)
+"""
+        assert must_be_clean(head + PROGRAMS[name], server.url, client_pem(), kind) == ""
+        assert server.accepted >= 1
+        wait_for(lambda: server.open == 0)
