@@ -45,7 +45,9 @@ def classify(error: BaseException) -> str:
         for kind, name in _BY_CAUSE:
             if isinstance(cause, kind):
                 return name
-        cause = cause.__cause__ or cause.__context__
+        # Under trio a failed connect is a group: one failure of each address.
+        group = getattr(cause, "exceptions", None)
+        cause = group[-1] if group else cause.__cause__ or cause.__context__
     if isinstance(error, httpcore.RemoteProtocolError):
         return "connection_reset" if str(error).startswith("Server disconnected") else "protocol_error"
     if isinstance(error, (httpcore.ReadError, httpcore.WriteError)):
