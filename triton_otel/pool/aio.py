@@ -16,7 +16,7 @@ import httpcore
 from triton_otel import _clock
 from triton_otel.pool.failures import classify, close_reason
 from triton_otel.pool.lease import Dropped, may_resend
-from triton_otel.pool.requests import closing, for_tasks, handshakes, key_of, note_hint, outward
+from triton_otel.pool.requests import VERSIONS, closing, for_tasks, handshakes, key_of, note_hint, outward
 from triton_otel.pool.shell import PoolShell, limits
 from triton_otel.pool.slot import CLOSED, OPENING, Slot
 from triton_otel.pool.tasks import LoopKeeper, TaskLeases, TaskWaiter, finished, runs
@@ -134,7 +134,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
             slot, got = await self._respond(request, attempt, queue_timeout, whole=True)
             if type(got) is tuple:
                 status, headers, body, version = got
-                self.settle(slot, "not_reusable")
+                self.settle(slot, "not_reusable", attempt.last_byte)
             else:
                 status, headers, version = got.status, got.headers, got.extensions["http_version"]
                 stream = AsyncLeasedStream(got.stream, self, slot)
@@ -146,7 +146,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
             attempt.ended = _clock.now()
             raise
         attempt.ended = attempt.last_byte or _clock.now()
-        attempt.http_version = version.decode("ascii").removeprefix("HTTP/")
+        attempt.http_version = VERSIONS.get(version) or version.decode("ascii").removeprefix("HTTP/")
         return status, headers, body
 
     async def aclose(self) -> None:
@@ -251,6 +251,8 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
             attempt.age = _clock.now() - slot.opened_at
             attempt.peer = slot.link.peer
             slot.link.attempt = attempt
+            if whole and type(slot.connection) is AsyncHTTPConnection:
+                return await slot.connection.open.exchange(request)
             return await _talk(slot.connection, request, whole)
         attempt.reused, attempt.requests, attempt.age = False, 1, 0.0
         opened = partial(self._opened, slot, attempt)

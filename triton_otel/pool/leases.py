@@ -44,6 +44,9 @@ class ThreadLeases:
         state: The books, whose waiters are :class:`ThreadWaiter`.
     """
 
+    _quick: tuple[type, ...] = (HTTPConnection,)
+    """The connections of our own, whose state can be seen at a glance."""
+
     def __init__(self, state: PoolState) -> None:
         # One that knows its owner: a garbage collection inside of a critical section may close a response, see
         # held_here().
@@ -304,7 +307,7 @@ class ThreadLeases:
         try:
             connection = slot.connection
             if (
-                type(connection) is HTTPConnection
+                type(connection) in self._quick
                 and connection.open.state is READY
                 and slot.stale_reason(now) is None
                 and not connection.has_expired()

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from triton_otel.pool.slot import Key
     from triton_otel.wire.phases import Attempt
 
-__all__ = ["closing", "for_tasks", "handshakes", "key_of", "may_share", "note_hint", "outward", "talk"]
+__all__ = ["VERSIONS", "closing", "for_tasks", "handshakes", "key_of", "may_share", "note_hint", "outward", "talk"]
+
+VERSIONS = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
+"""Versions as responses say them and as ``network.protocol.version`` does."""
 
 
 def key_of(request: httpcore.Request) -> Key:

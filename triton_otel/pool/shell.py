@@ -19,6 +19,7 @@ from triton_otel.pool.lease import Dropped, close_connection, leftover
 from triton_otel.pool.slot import CLOSED, IDLE, LEASED, OPENING, Slot
 from triton_otel.pool.state import PoolState
 from triton_otel.pool.upkeep import Upkeep, enlist
+from triton_otel.wire.aio.connection import AsyncHTTPConnection
 from triton_otel.wire.connection import HTTPConnection
 from triton_otel.wire.http11 import IDLE as READY
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from triton_otel.wire.phases import Attempt
 
 __all__ = ["PoolShell", "limits"]
+
+_OUR_OWN = (HTTPConnection, AsyncHTTPConnection)
 
 
 def limits(
@@ -172,7 +175,7 @@ class PoolShell:
             now = _clock.now()
         verdict: str | None = reason
         try:
-            if type(connection) is HTTPConnection:
+            if type(connection) in _OUR_OWN:
                 inner = connection.open
                 if inner.state is READY:
                     hint = inner.hint

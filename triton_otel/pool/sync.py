@@ -14,7 +14,7 @@ from triton_otel import _clock
 from triton_otel.pool.failures import classify
 from triton_otel.pool.lease import LeasedStream, may_resend
 from triton_otel.pool.leases import ThreadLeases
-from triton_otel.pool.requests import closing, handshakes, key_of, may_share, outward, talk
+from triton_otel.pool.requests import VERSIONS, closing, handshakes, key_of, may_share, outward, talk
 from triton_otel.pool.shell import PoolShell, limits
 from triton_otel.pool.slot import CLOSED, OPENING, Slot
 from triton_otel.pool.waiting import PoolClosed, ThreadWaiter
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["ConnectionPool"]
-
-_VERSIONS = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
 
 
 class ConnectionPool(PoolShell, httpcore.ConnectionPool):
@@ -153,7 +151,7 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
             attempt.ended = _clock.now()
             raise
         attempt.ended = attempt.last_byte or _clock.now()
-        attempt.http_version = _VERSIONS.get(version) or version.decode("ascii").removeprefix("HTTP/")
+        attempt.http_version = VERSIONS.get(version) or version.decode("ascii").removeprefix("HTTP/")
         return status, headers, body
 
     def warm_up(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from triton_otel import _clock
 from triton_otel.pool.leases import ThreadLeases, patience
 from triton_otel.pool.slot import CLOSED, OPENING, Key, Slot, Waiter
+from triton_otel.wire.aio.connection import AsyncHTTPConnection
 from triton_otel.wire.aio.runtime import drop_now, running_loop
 
 if TYPE_CHECKING:
@@ -99,8 +100,15 @@ class TaskLeases(ThreadLeases):
     The numbers may be read by other threads, so the books have their lock here too.
     """
 
+    _quick = (AsyncHTTPConnection,)
+
     async def get(self, key: Key, attempt: Attempt, timeout: float | None) -> Slot:
         """Get a connection to ``key``, waiting for it if need be; as :meth:`ThreadLeases.acquire`."""
+        now = _clock.now()
+        with self._lock:
+            slot = self._state.take_idle(key)
+        if slot is not None:
+            return self._begun(slot, now)
         got = self._ask(key)
         if not isinstance(got, Slot):
             timeout = patience(got, attempt, timeout)

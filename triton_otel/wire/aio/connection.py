@@ -26,6 +26,9 @@ class AsyncHTTPConnection(httpcore.AsyncHTTPConnection):
     Retries, trace events and log records of the connect are httpcore's own.
     """
 
+    open: AsyncExchangeConnection
+    """What the first request opened; not there before."""
+
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
         """Send a request; see httpcore."""
         return await (self._open or await self._ready(request)).handle_async_request(request)
@@ -78,7 +81,7 @@ class AsyncHTTPConnection(httpcore.AsyncHTTPConnection):
             async with self._request_lock:
                 if self._connection is None:
                     stream = await self._connect(request)
-                    self._connection = AsyncExchangeConnection(self._origin, stream, self._keepalive_expiry)
+                    self._connection = self.open = AsyncExchangeConnection(self._origin, stream, self._keepalive_expiry)
         except BaseException:
             self._connect_failed = True
             raise

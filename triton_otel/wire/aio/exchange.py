@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import httpcore
 
 from triton_otel.wire.aio.http11 import AsyncHTTP11, timeouts_of
-from triton_otel.wire.buffers import MAX_AHEAD, BodyBuffer, aligned_copy
-from triton_otel.wire.http11 import CUT_SHORT, LOGGER
+from triton_otel.wire.aio.transport import AsyncSocketTransport
+from triton_otel.wire.buffers import MAX_AHEAD, BodyBuffer, aligned_copy, aligned_room
+from triton_otel.wire.http11 import CUT_SHORT, LOGGER, NO_ANSWER
 from triton_otel.wire.limits import EXTENSION, check_length
-from triton_otel.wire.message import head_of, parts_of
+from triton_otel.wire.message import PlannedRequest, head_of, parts_of
 
 if TYPE_CHECKING:
     from triton_otel.wire.exchange import Exchanged
@@ -35,6 +36,14 @@ class AsyncExchangeConnection(AsyncHTTP11):
         Raises:
             httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError: As in httpcore.
         """
+        if (
+            type(request) is PlannedRequest
+            and request.plan.direct
+            and type(self._transport) is AsyncSocketTransport
+            and self._last is not None
+            and not LOGGER.isEnabledFor(logging.DEBUG)
+        ):
+            return await self._direct(request, self._transport, *self._last)
         parts = parts_of(request)
         if parts is None or "trace" in request.extensions or LOGGER.isEnabledFor(logging.DEBUG):
             return await self._streamed(request)
@@ -54,21 +63,79 @@ class AsyncExchangeConnection(AsyncHTTP11):
             except httpcore.WriteError:
                 # The server may have answered early and closed; its answer is worth more than our error.
                 pass
-            timeout = timeouts.get("read")
-            answer = await self.receive_head(False, timeout)
-            length = answer.body_length(request.method)
-            body: bytes | memoryview
-            limit = request.extensions.get(EXTENSION)
-            if limit is not None:
-                check_length(length, limit)
-            if length is not None:
-                body = await self._body(length, answer.json_length, timeout)
-                self.received = answer.keeps and not head.closes
-            else:
-                body = await self._joined(request, answer, not head.closes)
+            answer, body = await self._answer(request, timeouts.get("read"), not head.closes)
         finally:
             self.end()
         return answer.status, answer.headers.copy(), body, answer.http_version
+
+    async def _direct(
+        self, request: PlannedRequest, transport: AsyncSocketTransport, data: bytes, answer: ResponseHead
+    ) -> Exchanged:
+        """Do an exchange in as few steps as it has when the answer's head, ``data``, is that of the answer before.
+
+        Its headers are shared with other answers: not to be changed.
+        """
+        self.begin()
+        try:
+            total = answer.whole
+            limit = request.extensions.get(EXTENSION)
+            if 0 < total <= MAX_AHEAD and (limit is None or total - len(data) <= limit):
+                # One byte more, to see whether something follows that does not belong there.
+                view = aligned_room(total + 1, len(data) + answer.json_length)
+            else:
+                total, view = 0, memoryview(self._scratch)
+            self._at = self._have = count = 0
+            try:
+                count = await transport.ask(request.whole, request.size, view)
+                if count < 0:
+                    count = 0
+                    await transport.send(request.whole, None)
+                elif not count:
+                    raise httpcore.RemoteProtocolError(NO_ANSWER)
+                self.sent = True
+            except httpcore.WriteError:
+                # The server may have answered early and closed; its answer is worth more than our error.
+                pass
+            if total:
+                start = len(data)
+                if count >= start and view[:start].tobytes() == data:
+                    if count < total:
+                        await self._rest(view[count:total], total - start)
+                    elif count > total:
+                        self._have = 1
+                    self.received = answer.keeps
+                    return 200, answer.headers, view[start:total], answer.http_version
+                if count > len(self._scratch):
+                    self._scratch = bytearray(count)
+                self._scratch[:count] = view[:count]
+            self._have = count
+            answer, body = await self._answer(request, None, True)
+        finally:
+            self.end()
+        return answer.status, answer.headers, body, answer.http_version
+
+    async def _rest(self, room: memoryview, length: int) -> None:
+        """Receive the end of a body that has that many bytes."""
+        missing = len(room)
+        got = await self._transport.receive_into(room, None, missing)
+        if got < missing:
+            raise httpcore.RemoteProtocolError(
+                f"{CUT_SHORT} (received {length - missing + got} bytes, expected {length})"
+            )
+
+    async def _answer(
+        self, request: httpcore.Request, timeout: float | None, keeps: bool
+    ) -> tuple[ResponseHead, bytes | memoryview]:
+        answer = await self.receive_head(False, timeout)
+        length = answer.body_length(request.method)
+        limit = request.extensions.get(EXTENSION)
+        if limit is not None:
+            check_length(length, limit)
+        if length is None:
+            return answer, await self._joined(request, answer, keeps)
+        body = await self._body(length, answer.json_length, timeout)
+        self.received = answer.keeps and keeps
+        return answer, body
 
     async def _body(self, length: int, json_length: int, timeout: float | None) -> bytes | memoryview:
         """Read a body of a known length."""

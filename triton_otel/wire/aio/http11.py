@@ -16,13 +16,13 @@ from httpcore._trace import Trace
 
 from triton_otel import _clock
 from triton_otel.wire.aio.runtime import close_now
-from triton_otel.wire.aio.transport import async_transport_for
+from triton_otel.wire.aio.transport import AsyncSocketTransport, async_transport_for
 from triton_otel.wire.chunks import ChunkDecoder
 from triton_otel.wire.encoder import BadRequest, BodyCount, RequestHead
 from triton_otel.wire.http11 import CUT_SHORT, LOGGER, MAX_INTERIM, NO_ANSWER, READ_SIZE, SCRATCH, State
 from triton_otel.wire.limits import EXTENSION, BodyCounter, check_length
 from triton_otel.wire.message import head_of, parts_of
-from triton_otel.wire.parser import MAX_HEAD, BadResponse, ResponseHead, find_end, parse_head
+from triton_otel.wire.parser import MAX_HEAD, BadResponse, ResponseHead, find_end, known_head
 
 if TYPE_CHECKING:
     from triton_otel.wire.aio.transport import AsyncTransport
@@ -47,6 +47,8 @@ class AsyncHTTP11(httpcore.AsyncConnectionInterface):
         self._network_stream = stream
         self._keepalive_expiry = keepalive_expiry
         self._transport: AsyncTransport = async_transport_for(stream)
+        # Bytes that have come and that its socket does not show are for TLS and for streams of others.
+        self._hides = type(self._transport) is not AsyncSocketTransport or self._transport.secure
         self._requests = 0
         self._expires_at: float | None = None
         self.state = State.NEW
@@ -66,7 +68,7 @@ class AsyncHTTP11(httpcore.AsyncConnectionInterface):
     @property
     def surplus(self) -> bool:
         """Whether bytes have arrived after the answer that do not belong to it, or the end."""
-        return self.ended or self._have > self._at or self._transport.pending()
+        return self.ended or self._have > self._at or (self._hides and self._transport.pending())
 
     @property
     def hint(self) -> KeepAlive | None:
@@ -212,9 +214,8 @@ class AsyncHTTP11(httpcore.AsyncConnectionInterface):
         # The same server answers the same question with the same head, as long as it has no date in it.
         if self._last is not None and self._last[0] == data:
             return self._last[1]
-        head = parse_head(data)
-        self._last = (data, head)
-        return head
+        self._last = known_head(data)
+        return self._last[1]
 
     async def receive_body(
         self, request: httpcore.Request, answer: ResponseHead, keeps: bool
@@ -301,7 +302,7 @@ class AsyncHTTP11(httpcore.AsyncConnectionInterface):
         """Tell whether its idle time is over, or the peer has said something that nobody asked for, as good-bye."""
         if self._expires_at is not None and _clock.now() > self._expires_at:
             return True
-        return self.state == State.IDLE and (self.surplus or self._transport.readable())
+        return self.state is State.IDLE and (self.surplus or self._transport.readable())
 
     def is_idle(self) -> bool:
         """Tell whether it was used and waits."""

@@ -21,7 +21,7 @@ from triton_otel import _clock
 from triton_otel.wire.aio.operations import after, end_of, mapped
 from triton_otel.wire.aio.waiting import LoopSocket
 
-__all__ = ["SocketStream"]
+__all__ = ["IOV_MAX", "SocketStream"]
 
 Parts = Sequence["bytes | memoryview"]
 
@@ -32,9 +32,9 @@ _GRACE = 0.1
 """Seconds without progress after which a request is not sent on whose answer is there already."""
 
 try:
-    _IOV_MAX = max(16, os.sysconf("SC_IOV_MAX"))
+    IOV_MAX = max(16, os.sysconf("SCIOV_MAX"))
 except (AttributeError, ValueError, OSError):
-    _IOV_MAX = 1024
+    IOV_MAX = 1024
 
 _RETRY = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -148,6 +148,33 @@ class SocketStream(LoopSocket, httpcore.AsyncNetworkStream):
         # Nobody asks, so bytes for later, or the peer's end: the loop would say so again and again.
         self._stop_listening()
 
+    async def ask(self, parts: Parts, total: int, view: memoryview, until: float) -> float:
+        """Send all of it and receive the begin of an answer, with one wait where the socket takes it all at once.
+
+        Parameters:
+            parts: What to send; at most as many as one call takes.
+            total: Its bytes.
+            view: Where the answer goes; :attr:`received` says how much of it came, 0 at the end of the connection.
+            until: When to give up.
+
+        Returns:
+            When the last byte was sent.
+        """
+        self.sent = self.received = 0
+        with contextlib.suppress(BlockingIOError):
+            self.sent = self.sock.sendmsg(parts)
+        if self.sent != total:
+            await self._send_rest(parts, until)
+        sent = _clock.now()
+        self._view, self._least = view, 1
+        try:
+            if self._listening or not self._fill():
+                self._watch(reads=self._readable)
+                await self._wait(until)
+        finally:
+            self._view = None
+        return sent
+
     # Writing.
 
     async def send(self, parts: Parts, total: int, until: float | None) -> None:
@@ -163,11 +190,14 @@ class SocketStream(LoopSocket, httpcore.AsyncNetworkStream):
             OSError: The connection broke, or was closed here.
         """
         self.sent = 0
-        if not self.secure and len(parts) <= _IOV_MAX:
+        if not self.secure and len(parts) <= IOV_MAX:
             with contextlib.suppress(*_RETRY):
                 self.sent = self.sock.sendmsg(parts)
             if self.sent == total:
                 return
+        await self._send_rest(parts, until)
+
+    async def _send_rest(self, parts: Parts, until: float | None) -> None:
         views = [memoryview(part).cast("B") if type(part) is not bytes else memoryview(part) for part in parts if part]
         self._parts = after(views, self.sent)
         self._overhears = True
@@ -186,7 +216,7 @@ class SocketStream(LoopSocket, httpcore.AsyncNetworkStream):
                 if self.secure:
                     count = self.sock.send(self._parts[0][: 256 * 1024])
                 else:
-                    count = self.sock.sendmsg(self._parts[:_IOV_MAX])
+                    count = self.sock.sendmsg(self._parts[:IOV_MAX])
             except ssl.SSLWantReadError:
                 # The socket can be written to all the time, which is of no use.
                 self._stop_writing()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import httpcore
 
 from triton_otel import _clock
-from triton_otel.wire.aio.sockets import SocketStream
+from triton_otel.wire.aio.sockets import IOV_MAX, SocketStream
 from triton_otel.wire.aio.stream import WatchedAsyncStream
 from triton_otel.wire.parts import joined
 
@@ -84,6 +84,11 @@ class AsyncSocketTransport:
         self._stream = stream
         self._link = link
 
+    @property
+    def secure(self) -> bool:
+        """Whether it is TLS."""
+        return self._stream.secure
+
     async def send(self, parts: Parts, timeout: float | None) -> None:
         """Send all of it, gathered into as few calls as the transport allows."""
         link, stream = self._link, self._stream
@@ -110,6 +115,43 @@ class AsyncSocketTransport:
                 attempt.bytes_sent += stream.sent
         if attempt is not None:
             attempt.sent = _clock.now()
+
+    async def ask(self, parts: Parts, total: int, view: memoryview) -> int:
+        """Send a request and receive the begin of its answer in one go.
+
+        Parameters:
+            parts: The request.
+            total: Its bytes.
+            view: Where the answer goes.
+
+        Returns:
+            -1: nothing was done, use :meth:`send` and :meth:`receive_into`; else how many bytes have come.
+        """
+        link, stream = self._link, self._stream
+        attempt = link.attempt
+        late: type[Exception]
+        broken: type[Exception]
+        if stream.secure or attempt is None or link.on_first_write is not None or link.aborted:
+            return -1
+        attempt.send_started = now = _clock.now()
+        deadline = attempt.deadline
+        if deadline is None or now >= deadline or len(parts) > IOV_MAX:
+            return -1
+        try:
+            attempt.sent = await stream.ask(parts, total, view, deadline)
+        except (OSError, ValueError) as error:
+            if stream.sent == total:
+                attempt.sent = _clock.now()
+                late, broken = httpcore.ReadTimeout, httpcore.ReadError
+            else:
+                late, broken = httpcore.WriteTimeout, httpcore.WriteError
+            raise self._meant(error, late if isinstance(error, TimeoutError) else broken, broken) from error
+        finally:
+            attempt.bytes_sent += stream.sent
+            self._note()
+        if link.aborted:
+            raise httpcore.ReadError(_CLOSED)
+        return stream.received
 
     async def receive_into(self, view: memoryview, timeout: float | None, least: int = 1) -> int:
         """Fill the begin of ``view`` with at least ``least`` bytes; fewer are the end."""
