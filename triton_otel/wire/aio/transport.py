@@ -24,6 +24,7 @@ __all__ = ["AsyncSocketTransport", "AsyncStreamTransport", "AsyncTransport", "as
 Parts = Sequence["bytes | memoryview"]
 
 _CLOSED = "the connection pool was closed"
+_AT_ONCE = 256 * 1024
 
 
 class AsyncStreamTransport:
@@ -54,7 +55,8 @@ class AsyncStreamTransport:
     async def receive(self, max_bytes: int, timeout: float | None) -> bytes:
         """Return what comes next, empty at the end."""
         # A stream of the caller's may return more than it was asked for, as httpcore's own mock does.
-        data = self._spare or await self._stream.read(max_bytes, timeout)
+        # And one may allocate what it is asked for before anything has come.
+        data = self._spare or await self._stream.read(min(max_bytes, _AT_ONCE), timeout)
         self._spare = data[max_bytes:]
         return data[:max_bytes]
 
