@@ -1,0 +1,109 @@
+"""What one small inference consists of: ``python -m benchmarks.counts``.
+
+Prints, for each room of the package, bytecodes executed, functions of Python called and functions in C called for one
+``infer`` of 64 bytes that is like the one before it, without an OpenTelemetry SDK.  Counts have no noise: they are the
+same on every machine with the same versions, whatever else runs there.  ``--functions`` lists the functions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from types import CodeType, FrameType
+from typing import Any
+
+import numpy as np
+
+from triton_otel import ConnectionPoolConfig, TritonClient
+
+REQUESTS = 50
+
+
+class Counts:
+    """Counts by function."""
+
+    def __init__(self) -> None:
+        self.bytecodes: Counter[CodeType] = Counter()
+        self.calls: Counter[CodeType] = Counter()
+        self.c_calls: Counter[CodeType] = Counter()
+
+    def take(self, call: Callable[[], Any]) -> None:
+        """Make the requests twice: bytecodes and calls are seen by one hook, calls into C by another."""
+        sys.settrace(self._called)
+        for _ in range(REQUESTS):
+            call()
+        sys.settrace(None)
+        sys.setprofile(self._profiled)
+        for _ in range(REQUESTS):
+            call()
+        sys.setprofile(None)
+
+    def _called(self, frame: FrameType, _event: str, _argument: Any) -> Any:
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        self.calls[frame.f_code] += 1
+        return self._step
+
+    def _step(self, frame: FrameType, event: str, _argument: Any) -> Any:
+        if event == "opcode":
+            self.bytecodes[frame.f_code] += 1
+        return self._step
+
+    def _profiled(self, frame: FrameType, event: str, _argument: Any) -> None:
+        if event == "c_call":
+            self.c_calls[frame.f_code] += 1
+
+    def rows(self, name: Callable[[CodeType], str]) -> list[tuple[str, float, float, float]]:
+        """Return bytecodes, calls and calls into C of one request, summed up by a name of the function."""
+        sums: dict[str, list[float]] = {}
+        for column, counter in enumerate((self.bytecodes, self.calls, self.c_calls)):
+            for code, count in counter.items():
+                sums.setdefault(name(code), [0.0, 0.0, 0.0])[column] += count / REQUESTS
+        return sorted(((key, *three) for key, three in sums.items()), key=lambda row: -row[1])  # type: ignore[misc]
+
+
+def room(code: CodeType) -> str:
+    """Return the room of the package that a function is in."""
+    path = code.co_filename.replace("\\", "/")
+    _, found, rest = path.rpartition("/triton_otel/")
+    return rest.split("/")[0] if found else "elsewhere"
+
+
+def function(code: CodeType) -> str:
+    return f"{room(code)}: {getattr(code, 'co_qualname', code.co_name)}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Count what one small inference consists of.")
+    parser.add_argument("--functions", action="store_true", help="by function, not by room")
+    by = function if parser.parse_args().functions else room
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.identity_server"], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        where = json.loads(server.stdout.readline())
+        array = np.arange(16, dtype=np.float32).reshape(1, 16)
+        pool = ConnectionPoolConfig(max_total=1)
+        with TritonClient(f"http://{where['host']}:{where['port']}", timeout=120, pool=pool) as client:
+
+            def once() -> Any:
+                return client.infer("identity", {"INPUT0": array})["OUTPUT0"]
+
+            for _ in range(300):
+                once()
+            counts = Counts()
+            counts.take(once)
+        server.terminate()
+    rows = counts.rows(by)
+    total = ("all", *(sum(row[column] for row in rows) for column in (1, 2, 3)))
+    print(f"CPython {sys.version.split()[0]}, one request:")
+    print(f"{'':44} {'bytecodes':>10} {'calls':>8} {'C calls':>8}")
+    for name, bytecodes, calls, c_calls in [*rows, total]:
+        print(f"{name:44} {bytecodes:10.0f} {calls:8.1f} {c_calls:8.1f}")
+
+
+if __name__ == "__main__":
+    main()
