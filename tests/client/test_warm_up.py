@@ -12,6 +12,13 @@ from support.client_room import INPUTS, assert_serves
 from triton_otel import ConnectionPoolConfig, TritonClient
 from triton_otel.testing import EmbeddedTriton
 
+BOTH_CLIENTS = True
+THREADS_ONLY = (
+    "test_making_the_client_does_not_wait",
+    "test_closed_while_it_connects",
+    "test_no_thread_to_be_had",
+)
+
 
 class Slow(httpcore.SyncBackend):
     """Connects when it is told to."""

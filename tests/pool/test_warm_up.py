@@ -9,26 +9,12 @@ import httpcore
 import pytest
 from support.books import check, get, serves, settled
 from support.certificates import client_context, server_context
-from support.counting import CountingBackend
+from support.counting import CountingBackend, SlowBackend
 from support.raw_server import Background, Peer, RawServer, refusing_port, wait_for
 from support.scripts import must_be_clean
 
 from triton_otel.pool import ConnectionPool
 from triton_otel.wire.phases import Attempt
-
-
-class Slow(CountingBackend):
-    """Connects when it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gate = threading.Event()
-        self.asked = 0
-
-    def connect_tcp(self, *args, **kwargs):  # type: ignore[no-untyped-def]
-        self.asked += 1
-        assert self.gate.wait(15)
-        return super().connect_tcp(*args, **kwargs)
 
 
 @pytest.mark.parametrize("tls", [False, True])
@@ -39,7 +25,8 @@ def test_they_are_idle_then_and_the_first_request_is_their_first(make_pool, tls:
         stats = settled(pool, unused=3)
         assert (stats.idle, stats.opened, stats.acquired_new, stats.acquired_reused) == (3, 3, 0, 0)
         server.settled(3)
-        assert repr(pool.connections[0]) == f"<HTTPConnection ['{server.url[:-1]}', HTTP/1.1, IDLE, Request Count: 0]>"
+        shown = repr(pool.connections[0])
+        assert shown.endswith(f"HTTPConnection ['{server.url[:-1]}', HTTP/1.1, IDLE, Request Count: 0]>")
         attempts = [Attempt(0.0) for _ in range(2)]
         for attempt in attempts:
             assert pool.exchange(get(server.url), attempt, None)[2] == b"ok"
@@ -113,7 +100,7 @@ def test_it_does_not_begin_while_requests_wait(make_pool, server: RawServer) -> 
 
 
 def test_a_request_that_meets_the_limit_gets_the_one_that_is_being_opened(make_pool, server: RawServer) -> None:
-    backend = Slow()
+    backend = SlowBackend()
     pool = make_pool(max_connections=1, network_backend=backend)
     warming = Background(lambda: pool.warm_up(server.url, 5))
     wait_for(lambda: backend.asked == 1)
@@ -127,7 +114,7 @@ def test_a_request_that_meets_the_limit_gets_the_one_that_is_being_opened(make_p
 
 
 def test_a_request_for_another_place_gets_the_slot(make_pool, server: RawServer) -> None:
-    backend = Slow()
+    backend = SlowBackend()
     with RawServer() as other:
         pool = make_pool(max_connections=1, network_backend=backend)
         warming = Background(lambda: pool.warm_up(other.url, 5))
@@ -143,7 +130,7 @@ def test_a_request_for_another_place_gets_the_slot(make_pool, server: RawServer)
 
 
 def test_what_came_back_meanwhile_has_the_idle_place(make_pool, server: RawServer) -> None:
-    backend = Slow()
+    backend = SlowBackend()
     backend.gate.set()
     pool = make_pool(max_keepalive_connections=1, network_backend=backend)
     response = pool.handle_request(get(server.url))
@@ -235,7 +222,7 @@ def test_idle_time_counts(make_pool, server: RawServer) -> None:
 
 
 def test_close_while_it_connects(make_pool, server: RawServer) -> None:
-    backend = Slow()
+    backend = SlowBackend()
     pool = make_pool(network_backend=backend)
     warming = Background(lambda: pool.warm_up(server.url, 5))
     wait_for(lambda: backend.asked == 1)

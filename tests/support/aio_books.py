@@ -22,11 +22,11 @@ async def until(what: Callable[[], object], text: str = "") -> None:
         await anyio.sleep(0.002)
 
 
-async def settled(pool: AsyncConnectionPool) -> PoolStats:
-    """Wait until no lease is out, check the numbers, and return them."""
+async def settled(pool: AsyncConnectionPool, *, unused: int = 0) -> PoolStats:
+    """Wait until no lease is out, check the numbers, and return them; ``unused`` as for :func:`check`."""
     await until(lambda: pool.stats().active == pool.stats().queued == 0, f"a quiet pool: {pool!r}")
     stats = pool.stats()
-    check(stats)
+    check(stats, unused=unused)
     assert len(pool.connections) == stats.total
     assert repr(pool).endswith(f"[Requests: 0 active, 0 queued | Connections: 0 active, {stats.idle} idle]>")
     return stats

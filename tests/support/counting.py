@@ -44,6 +44,20 @@ class CountingBackend(httpcore.NetworkBackend):
         self._inner.sleep(seconds)
 
 
+class SlowBackend(CountingBackend):
+    """Connects when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+        self.asked = 0
+
+    def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore.NetworkStream:
+        self.asked += 1
+        assert self.gate.wait(15)
+        return super().connect_tcp(*args, **kwargs)
+
+
 class CountingStream(httpcore.NetworkStream):
     """A stream whose close is counted once."""
 

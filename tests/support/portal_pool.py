@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import anyio.from_thread
 import anyio.to_thread
 import httpcore
 from httpcore._backends.auto import AutoBackend
-from support.counting import CountingBackend
+from support.counting import CountingBackend, SlowBackend
 
 from triton_otel.pool import AsyncConnectionPool
 from triton_otel.wire.aio.backend import SocketBackend
@@ -136,6 +137,11 @@ class PortalPool:
         """Send a request and read its whole answer."""
         return self.loop.call(self.pool.exchange, request, attempt, queue_timeout)
 
+    def warm_up(self, url: Any, count: int, **arguments: Any) -> int:
+        """Open connections ahead of any request."""
+        opened: int = self.loop.call(self.pool.warm_up, url, count, **arguments)
+        return opened
+
     def upkeep(self, now: float) -> Any:
         """Do what is due."""
         return self.loop.call(self.pool.upkeep, now)
@@ -199,6 +205,10 @@ class _Counting(httpcore.AsyncNetworkBackend):
         self._inner = SocketBackend()
 
     async def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
+        if isinstance(self._counts, SlowBackend):
+            self._counts.asked += 1
+            while not self._counts.gate.is_set():
+                await anyio.sleep(0.002)
         self._counts._more()
         try:
             return _CountingStream(self._counts, await self._inner.connect_tcp(*args, **kwargs))

@@ -140,10 +140,12 @@ class TaskBinding(Binding[AsyncClientCore]):
             loop = running_loop()
         except RuntimeError:
             return
-        self._attach(loop)
+        self._attach(loop).warm_up(config)
 
     def _enter(self) -> AsyncClientCore:
         """Return the core at the first request of a client that was made outside of an event loop."""
         if self._closed:
             raise self._refuse()
-        return self._attach(running_loop())
+        core = self._attach(running_loop())
+        core.warm_up(self._config)
+        return core

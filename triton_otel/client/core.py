@@ -51,6 +51,7 @@ class Core:
         self.name = name
         self.instruments = instruments
         self._closed = False
+        self._warm: dict[object, Any] = {}
         self._proxy = proxy_for(config.proxy)
         self.pool = self._make_pool(pool, network_backend)
         self._stats_log: StatsLog | None = None
@@ -110,7 +111,6 @@ class ClientCore(Core):
 
     def _make_pool(self, pool: ConnectionPoolConfig, network_backend: httpcore.NetworkBackend | None) -> ConnectionPool:
         assert pool.reuse is not None
-        self._warm: dict[object, threading.Thread] = {}
         return ConnectionPool(
             max_connections=pool.max_total,
             max_keepalive_connections=pool.max_idle,

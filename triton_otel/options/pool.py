@@ -35,7 +35,7 @@ class ConnectionPoolConfig:
         queue_timeout: How long a request may queue for a connection.  Default unset: the rest of its deadline.
         max_queued: Most requests that may queue, at least 0.  Default unset: no limit.
         warm_up: Connections to open to the endpoint in the background when its first client is made, at least 0; no
-            more than *max_idle* are, and none for asyncio.  Default 0.
+            more than *max_idle* are.  Default 0.
 
     Raises:
         ConfigError: A value is outside its range, or *max_idle* is greater than *max_total*.

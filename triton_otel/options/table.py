@@ -211,8 +211,8 @@ OPTIONS: tuple[Option, ...] = (
         default=0,
         also="more than `connection-pool-max-idle` means just that many",
         text="Connections that are opened to the endpoint in the background when the first client of this endpoint and "
-        "pool is made. Only free places are used, and a failure shows in the pool's numbers only. Not for asyncio: "
-        "a client has no loop there when it is made.",
+        "pool is made. Only free places are used, and a failure shows in the pool's numbers only. "
+        "An asynchronous client that is made outside of an event loop does it with its first request.",
     ),
     Option(
         key="connection-pool-stats-interval",

@@ -21,6 +21,7 @@ from triton_otel.pool.shell import PoolShell, limits
 from triton_otel.pool.slot import CLOSED, OPENING, Slot
 from triton_otel.pool.tasks import LoopKeeper, TaskLeases, TaskWaiter, finished, runs
 from triton_otel.pool.waiting import PoolClosed
+from triton_otel.pool.warming import TaskWarmUp
 from triton_otel.wire.aio.backend import default_backend
 from triton_otel.wire.aio.connection import AsyncHTTPConnection
 from triton_otel.wire.aio.runtime import close_now, running_loop
@@ -149,6 +150,29 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
         attempt.http_version = VERSIONS.get(version) or version.decode("ascii").removeprefix("HTTP/")
         return status, headers, body
 
+    async def warm_up(
+        self,
+        url: httpcore.URL | str | bytes,
+        count: int,
+        *,
+        timeout: float | None = None,
+        sni_hostname: str | None = None,
+    ) -> int:
+        """Open connections ahead of any request; returns when they are there, or the first one failed.
+
+        As :meth:`ConnectionPool.warm_up`.  One that is cancelled closes the connection that it was opening; those that
+        are there stay.
+
+        Raises:
+            RuntimeError: The pool belongs to another event loop, which has not ended.
+        """
+        warming = TaskWarmUp(self, self._leases, url, timeout, sni_hostname)
+        self._arrive()
+        opened = 0
+        while opened < count and not self._closed and await warming.open_one():
+            opened += 1
+        return opened
+
     async def aclose(self) -> None:
         """Close every connection, also those in use, and fail the requests that wait.
 
@@ -208,13 +232,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
         request = bounded(request, self._max_response_size)
         if not self._reuse:
             request = closing(request)
-        loop = running_loop()
-        if loop is not self._loop:
-            self._move(loop)
-        if self._dropped:
-            self._drain()
-        if not self._enlisted:
-            self._wake_up()
+        self._arrive()
         slot = await self._leases.get(key, attempt, queue_timeout)
         while True:
             try:
@@ -231,6 +249,16 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
                     raise
                 slot = self._leases.replace(slot, attempt, classify(error), resend=True)
 
+    def _arrive(self) -> None:
+        """Be in use, in the event loop that runs here."""
+        loop = running_loop()
+        if loop is not self._loop:
+            self._move(loop)
+        if self._dropped:
+            self._drain()
+        if not self._enlisted:
+            self._wake_up()
+
     def _move(self, loop: Any) -> None:
         """Belong to an event loop."""
         if self._loop is not None:
@@ -246,8 +274,8 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
         """Return the response, or with ``whole``, where the connection can do that, what its ``exchange`` returns."""
         attempt.connection_id = slot.id
         if slot.state != OPENING:
-            attempt.reused = True
             attempt.requests = slot.requests
+            attempt.reused = slot.requests > 1
             attempt.age = _clock.now() - slot.opened_at
             attempt.peer = slot.link.peer
             slot.link.attempt = attempt

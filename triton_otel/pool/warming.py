@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from threading import get_ident
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import httpcore
 
@@ -14,6 +14,8 @@ from triton_otel.pool.lease import close_connection
 from triton_otel.pool.requests import handshakes, key_of
 from triton_otel.pool.slot import CLOSED
 from triton_otel.pool.waiting import PoolClosed
+from triton_otel.wire.aio.connection import AsyncHTTPConnection
+from triton_otel.wire.aio.stream import TaskLink
 from triton_otel.wire.connection import HTTPConnection
 from triton_otel.wire.phases import Attempt
 from triton_otel.wire.stream import Link, opening
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from triton_otel.pool.leases import ThreadLeases
     from triton_otel.pool.slot import Slot
 
-__all__ = ["WarmUp"]
+__all__ = ["TaskWarmUp", "WarmUp"]
 
 logger = logging.getLogger("triton_otel.pool")
 
@@ -30,15 +32,15 @@ logger = logging.getLogger("triton_otel.pool")
 class Opener(Protocol):
     """The pool as a warm-up sees it."""
 
-    def create_connection(self, origin: httpcore.Origin) -> httpcore.ConnectionInterface:
+    def create_connection(self, origin: httpcore.Origin) -> Any:
         """Return a connection that is not open yet."""
 
     def report_created(self, slot: Slot, attempt: Attempt, error_type: str | None) -> None:
         """Tell the observer of a connection that was made, or could not be made."""
 
 
-class WarmUp:
-    """Opens connections to one place.
+class _Warming:
+    """What opening connections to one place is for threads and for tasks.
 
     Parameters:
         pool: Makes them.
@@ -51,6 +53,9 @@ class WarmUp:
         ValueError: They cannot be opened without a request.
         httpcore.UnsupportedProtocol: The URL's scheme is not HTTP.
     """
+
+    _kind: type
+    """The connections that can be opened ahead."""
 
     def __init__(
         self,
@@ -66,44 +71,95 @@ class WarmUp:
         extensions = {} if sni_hostname is None else {"sni_hostname": sni_hostname}
         self._request = httpcore.Request("GET", url, extensions={**extensions, "timeout": {"connect": timeout}})
         self._key = key_of(self._request)
-        if type(self._make()) is not HTTPConnection:
+        if type(self._make()) is not self._kind:
             raise ValueError(
                 "warm_up: this pool's connections are opened by their first request only, because it has a proxy, "
                 "speaks HTTP/2 or makes its connections itself"
             )
 
-    def open_one(self) -> bool:
-        """Open one connection; tell whether it is there now."""
+    def _begin(self) -> tuple[Slot, Attempt] | None:
+        """Return a place to open a connection in, if there is one."""
         slot = self._leases.warm(self._key)
         if slot is None:
-            return False
+            return None
         now = _clock.now()
-        attempt = Attempt(now, None if self._timeout is None else now + self._timeout)
-        try:
-            self._open(slot, attempt)
-        except BaseException as error:
-            close_connection(slot)
-            error_type = classify(error) if isinstance(error, Exception) else None
-            self._leases.failed(slot, error_type)
-            if error_type is None:
-                raise
-            self._pool.report_created(slot, attempt, error_type)
-            logger.debug("warm-up of %s stopped: %s", self._request.url.origin, error_type, exc_info=error)
-            return False
-        slot.link.attempt = None
-        self._pool.report_created(slot, attempt, None)
-        self._leases.warmed(slot, slot.link.connected_at)
-        return True
+        return slot, Attempt(now, None if self._timeout is None else now + self._timeout)
 
-    def _open(self, slot: Slot, attempt: Attempt) -> None:
-        slot.link = Link(attempt, None, handshakes(None, self._request.url.scheme))
-        slot.link.thread = get_ident()
+    def _prepare(self, slot: Slot, link: Link) -> Any:
+        """Return the connection to open."""
+        slot.link = link
+        link.thread = get_ident()
         if slot.state == CLOSED:
             # The order matters: close() marks the slot and looks for the link, so one of the two sees the other.
             raise PoolClosed("the connection pool was closed")
-        slot.connection = connection = self._make()
-        with opening(slot.link):
-            connection.open_ahead(self._request)
+        slot.connection = self._make()
+        return slot.connection
 
-    def _make(self) -> HTTPConnection:
-        return self._pool.create_connection(self._request.url.origin)  # type: ignore[return-value]
+    def _there(self, slot: Slot, attempt: Attempt) -> None:
+        """The connection is open."""
+        slot.link.attempt = None
+        self._pool.report_created(slot, attempt, None)
+        self._leases.warmed(slot, slot.link.connected_at)
+
+    def _failed(self, slot: Slot, attempt: Attempt, error: BaseException) -> bool:
+        """It is not open; ``False`` where that is no failure but an interrupt or a cancellation."""
+        close_connection(slot)
+        error_type = classify(error) if isinstance(error, Exception) else None
+        self._leases.failed(slot, error_type)
+        if error_type is None:
+            return False
+        self._pool.report_created(slot, attempt, error_type)
+        logger.debug("warm-up of %s stopped: %s", self._request.url.origin, error_type, exc_info=error)
+        return True
+
+    def _handshakes(self) -> int | None:
+        return handshakes(None, self._request.url.scheme)
+
+    def _make(self) -> Any:
+        return self._pool.create_connection(self._request.url.origin)
+
+
+class WarmUp(_Warming):
+    """Opens connections to one place; parameters as of :class:`_Warming`."""
+
+    _kind = HTTPConnection
+
+    def open_one(self) -> bool:
+        """Open one connection; tell whether it is there now."""
+        begun = self._begin()
+        if begun is None:
+            return False
+        slot, attempt = begun
+        try:
+            connection = self._prepare(slot, Link(attempt, None, self._handshakes()))
+            with opening(slot.link):
+                connection.open_ahead(self._request)
+        except BaseException as error:
+            if not self._failed(slot, attempt, error):
+                raise
+            return False
+        self._there(slot, attempt)
+        return True
+
+
+class TaskWarmUp(_Warming):
+    """The same for tasks: between two awaits the books are in order, so that it may be cancelled at any of them."""
+
+    _kind = AsyncHTTPConnection
+
+    async def open_one(self) -> bool:
+        """Open one connection; tell whether it is there now."""
+        begun = self._begin()
+        if begun is None:
+            return False
+        slot, attempt = begun
+        try:
+            connection = self._prepare(slot, TaskLink(attempt, None, self._handshakes()))
+            with opening(slot.link):
+                await connection.open_ahead(self._request)
+        except BaseException as error:
+            if not self._failed(slot, attempt, error):
+                raise
+            return False
+        self._there(slot, attempt)
+        return True

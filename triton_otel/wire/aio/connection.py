@@ -37,6 +37,10 @@ class AsyncHTTPConnection(httpcore.AsyncHTTPConnection):
         """Send a request and read its whole answer; see :meth:`AsyncExchangeConnection.exchange`."""
         return await (self._open or await self._ready(request)).exchange(request)
 
+    async def open_ahead(self, request: httpcore.Request) -> None:
+        """Open it ahead of its first request; as :meth:`HTTPConnection.open_ahead`."""
+        (await self._ready(request)).rest()
+
     def close(self) -> None:
         """Close, without waiting."""
         if self._connection is not None:

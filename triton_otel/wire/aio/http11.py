@@ -279,6 +279,12 @@ class AsyncHTTP11(httpcore.AsyncConnectionInterface):
         else:
             self.close()
 
+    def rest(self) -> None:
+        """Wait for the first request as for a next one."""
+        self.state = State.IDLE
+        if self._keepalive_expiry is not None:
+            self._expires_at = _clock.now() + self._keepalive_expiry
+
     # What a pool asks.
 
     def close(self) -> None:

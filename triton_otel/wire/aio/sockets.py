@@ -332,7 +332,23 @@ class SocketStream(LoopSocket, httpcore.AsyncNetworkStream):
 
     def readable(self) -> bool:
         """Tell whether bytes, or the end, wait."""
-        return bool(self._heard) or super().readable()
+        if self._heard:
+            return True
+        return super().readable() and (not self.secure or self._closed or self._speaks())
+
+    def _speaks(self) -> bool:
+        """Tell whether it is data or the end that waits.
+
+        TLS 1.3 sends session tickets after the handshake, so a connection that was not read from yet has some: they are
+        taken in here.  A byte of data is lost, but then nobody may use the connection any more.
+        """
+        try:
+            self.sock.recv(1)
+        except ssl.SSLWantReadError:
+            return False
+        except OSError:
+            return True
+        return True
 
     def pending(self) -> bool:
         """Tell whether bytes wait that the socket does not show."""

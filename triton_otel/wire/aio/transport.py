@@ -6,8 +6,9 @@ holds, only httpcore's exceptions come out.
 
 from __future__ import annotations
 
+import select
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpcore
 
@@ -30,9 +31,10 @@ _AT_ONCE = 256 * 1024
 class AsyncStreamTransport:
     """Over any asynchronous network stream of httpcore's."""
 
-    __slots__ = ("_spare", "_stream")
+    __slots__ = ("_read", "_spare", "_stream")
 
     def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._read = False
         self._stream = stream
         self._spare = b""
 
@@ -57,12 +59,20 @@ class AsyncStreamTransport:
         # A stream of the caller's may return more than it was asked for, as httpcore's own mock does.
         # And one may allocate what it is asked for before anything has come.
         data = self._spare or await self._stream.read(min(max_bytes, _AT_ONCE), timeout)
+        self._read = True
         self._spare = data[max_bytes:]
         return data[:max_bytes]
 
     def readable(self) -> bool:
         """Tell whether bytes, or the end, wait."""
-        return bool(self._spare) or bool(self._stream.get_extra_info("is_readable"))
+        if self._spare:
+            return True
+        if not self._read and self._stream.get_extra_info("ssl_object") is not None:
+            # TLS 1.3 sends session tickets after the handshake.  To take them in would have to be awaited, so on a
+            # connection that was not read from yet only the end of the connection counts.
+            sock = self._stream.get_extra_info("socket")
+            return sock is not None and _has_ended(sock)
+        return bool(self._stream.get_extra_info("is_readable"))
 
     def pending(self) -> bool:
         """Tell whether bytes wait that the socket does not show."""
@@ -70,6 +80,13 @@ class AsyncStreamTransport:
         # A backend of the caller's may have its own idea of a TLS object.
         pending = getattr(tls, "pending", None)
         return pending is not None and pending() > 0
+
+
+def _has_ended(sock: Any) -> bool:
+    """Tell whether the peer sends no more."""
+    poll = select.poll()
+    poll.register(sock.fileno(), getattr(select, "POLLRDHUP", select.POLLHUP))
+    return bool(poll.poll(0))
 
 
 class AsyncSocketTransport:
