@@ -28,7 +28,6 @@ def direct_start_span(kind_of_span: Any, otherwise: Callable[..., Any]) -> Calla
     """
     from opentelemetry.sdk.util import BoundedList
 
-    new = object.__new__
     fixed = _fixed_fields(otherwise)
 
     def start_span(
@@ -62,7 +61,7 @@ def direct_start_span(kind_of_span: Any, otherwise: Callable[..., Any]) -> Calla
         if not decision.is_recording():
             return NonRecordingSpan(span_context)
         limits = tracer._span_limits
-        span = new(kind_of_span)
+        span = object.__new__(kind_of_span)
         fields = span.__dict__
         fields.update(fixed)
         fields["_name"] = name
