@@ -41,7 +41,7 @@ def test_what_was_measured_is_shown_and_written(tmp_path: Path) -> None:
         assert (bench.returncode, errors) == (130, "")
         assert server.wait_for(lambda: server.connections_open == 0)
     found = re.search(r"^1 thread \(stopped early: (\d+) of 1000 rounds\)$", output, re.MULTILINE)
-    assert found is not None
+    assert found is not None, output
     data = json.loads(numbers.read_text(encoding="utf-8"))
     assert data["stopped_early"] is True
     # Every client has the same rounds, or ratios would be of different turns.

@@ -125,7 +125,8 @@ class Aiohttp(AsyncClient):
         self.url = target.infer_url
         context = verified(target)
         connector = aiohttp.TCPConnector(limit=max(target.lanes, 1), **({"ssl": context} if context else {}))
-        self.session = aiohttp.ClientSession(connector=connector, auto_decompress=False)
+        # It asks for compressed answers by itself, which the others do not.
+        self.session = aiohttp.ClientSession(connector=connector, headers={"Accept-Encoding": "identity"})
 
     async def call(self) -> AsyncCall:
         """Return a call on the one session."""

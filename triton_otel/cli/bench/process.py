@@ -97,9 +97,13 @@ class Process:
         deadline = _clock.now() + _PATIENCE
         with selectors.DefaultSelector() as selector:
             selector.register(self._child.stdout, selectors.EVENT_READ)
-            while not selector.select(_STEP):
+            while True:
+                there = selector.select(_STEP)
+                # Also where the answer is there: short turns are never waited for.
                 if self._stopped():
                     raise Stopped
+                if there:
+                    break
                 if _clock.now() > deadline:
                     raise ClientFailed(f"no answer within {_PATIENCE:g} s")
         # An answer is written at once, so the rest of the line is there or about to be.
