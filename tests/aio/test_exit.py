@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
+import anyio
 import pytest
 from support.certificates import client_pem, server_context
 from support.raw_server import Peer, RawServer, wait_for
 from support.scripts import must_be_clean
+
+from triton_otel.pool import AsyncConnectionPool
 
 
 def hold(peer: Peer) -> None:
@@ -91,3 +96,42 @@ pool = AsyncConnectionPool(ssl_context=context)
         assert must_be_clean(head + PROGRAMS[name], server.url, client_pem(), kind) == ""
         assert server.accepted >= 1
         wait_for(lambda: server.open == 0)
+
+
+@pytest.mark.parametrize("kind", ["asyncio", "trio"])
+def test_a_loop_that_runs_on_in_a_daemon_thread_keeps_what_it_uses(kind: str) -> None:
+    go_on = threading.Event()
+
+    def slow(peer: Peer) -> None:
+        while (seen := peer.read()) is not None:
+            if seen.target == "/slow":
+                go_on.wait(20)
+            peer.reply()
+
+    with RawServer(slow) as server:
+        pool = AsyncConnectionPool()
+        statuses: list[int] = []
+
+        async def main() -> None:
+            async with anyio.create_task_group() as tasks:
+                async with pool.stream("GET", server.url) as answer:
+                    await answer.aread()
+                    await pool.request("GET", server.url)
+                tasks.start_soon(slow_one)
+
+        async def slow_one() -> None:
+            statuses.append((await pool.request("GET", server.url + "slow")).status)
+            statuses.append((await pool.request("GET", server.url)).status)
+
+        thread = threading.Thread(target=anyio.run, args=(main,), kwargs={"backend": kind}, daemon=True)
+        thread.start()
+        wait_for(lambda: (pool.stats().active, pool.stats().idle) == (1, 1))
+        pool.interpreter_ends()
+        wait_for(lambda: server.open == 1)
+        assert (pool.stats().active, pool.stats().idle) == (1, 0)
+        go_on.set()
+        thread.join(20)
+        assert statuses == [200, 200]
+        wait_for(lambda: server.open == 0)
+        stats = pool.stats()
+        assert (stats.total, stats.closed) == (0, {"shutdown": 1, "not_reusable": 2})

@@ -194,6 +194,10 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
         """Do what :meth:`aclose` does, without waiting; in the pool's own loop, or once that has ended."""
         self._shut()
 
+    def interpreter_ends(self) -> None:
+        """Close the sockets that no running event loop uses."""
+        self._leases.wind_up(loop_runs=self._loop is not None and runs(self._loop))
+
     def forked(self) -> None:
         """Start over in a forked child, where the loop of the parent does not run."""
         super().forked()

@@ -165,6 +165,15 @@ class Books:
             waiter.failed = True
         return slots, waiters
 
+    def reuse_no_more(self) -> list[Slot]:
+        """Let no connection be used again; return the idle ones, which are out of play, to be closed."""
+        self.reuse = False
+        idle = [slot for slot in self.slots if slot.state == IDLE]
+        for slot in idle:
+            self._idle.remove(slot)
+            self._start_closing(slot, "shutdown")
+        return idle
+
     def inherit(self, connections: int) -> None:
         """Count the parent's connections that a forked child has dropped."""
         if connections:

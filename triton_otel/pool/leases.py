@@ -223,17 +223,16 @@ class ThreadLeases:
             elif state == IDLE:
                 close_connection(slot)
 
-    def reuse_no_more(self) -> None:
-        """Have every connection closed after its request, for there will be nobody to close it later."""
+    def wind_up(self) -> None:
+        """Close every connection that no running thread uses; the others end with their request."""
         with self._lock:
-            self._state.reuse = False
-
-    def close_unused(self) -> None:
-        """Close sockets of idle connections and of leases whose thread has ended; the books stay as they are."""
+            idle = self._state.reuse_no_more()
+        for slot in idle:
+            self._close_slot(slot)
         running = {thread.ident for thread in threading.enumerate() if thread is not threading.current_thread()}
         for slot in self.slots()[0]:
             link = slot.link
-            if link is not None and link.stream is not None and (slot.state == IDLE or link.thread not in running):
+            if link is not None and link.stream is not None and link.thread not in running:
                 with contextlib.suppress(Exception):
                     link.stream.close()
 

@@ -252,8 +252,7 @@ class PoolShell:
 
     def interpreter_ends(self) -> None:
         """Close the sockets that no running thread uses, which would be called unclosed; nobody runs on to be told."""
-        self._leases.reuse_no_more()
-        self._leases.close_unused()
+        self._leases.wind_up()
 
     def forked(self) -> None:
         """Start over in a forked child; the parent's connections are let go of without a byte on their sockets."""

@@ -120,8 +120,20 @@ class TaskLeases(ThreadLeases):
             got = self._waited(got, attempt, timeout, woken)
         return self._checked(got)
 
-    def close_unused(self) -> None:
-        """Close the sockets, if their loop has ended without doing so."""
+    def wind_up(self, *, loop_runs: bool = False) -> None:
+        """Close the sockets that the event loop does not use; the others end with their request.
+
+        Parameters:
+            loop_runs: The loop runs on, in a daemon thread: an idle connection is taken from it under the lock, one
+                that it has leased would be torn out of its hands.
+        """
+        with self._lock:
+            for slot in self._state.reuse_no_more():
+                drop_now(slot.link.stream)
+                # Where something was idle nobody waits, so that no other thread's task has to be woken.
+                self._state.closed(slot)
+        if loop_runs:
+            return
         for slot in self.slots()[0]:
             if slot.link is not None and slot.link.stream is not None:
                 drop_now(slot.link.stream)
