@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 p
 # Arguments for the demo, pytest and the benchmarks: make demo ARGS='--seconds 5', make test ARGS='-k pool'.
 ARGS ?=
 
-.PHONY: help demo test bench stress fuzz lint types format generate clean
+.PHONY: help demo test bench stress fuzz lint types format generate dashboards clean
 
 help:
 	@echo 'make demo    an instrumented client on an embedded server, about 15 seconds'
@@ -19,7 +19,8 @@ help:
 	@echo 'make lint    ruff check and format check'
 	@echo 'make types   mypy, strict'
 	@echo 'make format  ruff format'
-	@echo 'make generate  write the generated modules and pages'
+	@echo 'make generate  write the generated modules, pages and dashboards'
+	@echo 'make dashboards  write the Grafana dashboards (Python 3.11 or newer)'
 	@echo 'make clean   remove .venv and caches'
 
 demo: $(VENV)/demo.stamp
@@ -52,6 +53,10 @@ format: $(VENV)/dev.stamp
 generate: $(VENV)/dev.stamp
 	$(BIN)/python tests/support/sync_face.py
 	$(BIN)/python -m triton_otel.options.render docs/options.md
+	$(BIN)/python -m dashboards.generate
+
+dashboards: $(VENV)/dev.stamp
+	$(BIN)/python -m dashboards.generate
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -19,6 +19,7 @@ PAGES = (
     "docs/index.md",
     "docs/options.md",
     "docs/benchmarks.md",
+    "dashboards/README.md",
 )
 
 _FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)

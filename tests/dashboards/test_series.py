@@ -1,0 +1,67 @@
+"""What the panels ask for exists: series of the client, of Triton or of the OpenTelemetry SDK, with their labels."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from support.boards import BOARDS, expressions, panels
+from support.prometheus_names import catalogue, ours, sdk, triton
+from support.promql import kept, matchers, metrics
+
+KNOWN = catalogue()
+COUNTED = ("_total", "_bucket", "_sum", "_count")
+GAUGES = {name for name in {**ours(), **triton()} if not name.endswith(COUNTED)} | {
+    "triton_client_connections_total",
+    "nv_inference_pending_request_count",
+}
+
+each_expression = pytest.mark.parametrize("expr", expressions().values(), ids=expressions())
+
+
+@each_expression
+def test_a_series_exists(expr: str) -> None:
+    assert metrics(expr)
+    assert metrics(expr) <= set(KNOWN)
+
+
+@each_expression
+def test_a_label_is_one_of_the_series(expr: str) -> None:
+    for metric, label, _ in matchers(expr):
+        assert label in KNOWN[metric], metric
+    # label_replace brings Triton's label to the client's series.
+    assert kept(expr) <= set().union(*(KNOWN[metric] for metric in metrics(expr)), {"model"})
+
+
+@each_expression
+def test_a_counter_has_a_rate_and_a_gauge_has_none(expr: str) -> None:
+    rated = set(re.findall(r"(?:rate|increase)\((\w+)", expr))
+    assert not rated & GAUGES
+    assert {name for name in metrics(expr) if name.endswith(COUNTED)} - GAUGES == rated
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
+def test_a_legend_names_labels_that_are_kept(board: dict[str, object]) -> None:
+    for panel in panels(board):
+        for target in panel["targets"]:
+            assert set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])) <= kept(target["expr"]), panel["title"]
+
+
+def test_every_kind_of_series_is_asked_for() -> None:
+    asked = set().union(*map(metrics, expressions().values()))
+    unasked = set(ours()) - asked
+    # The limit of the idle ones needs no panel, and the total is idle + active.
+    assert {name for name in unasked if not name.endswith(("_bucket", "_sum", "_count"))} == {
+        "triton_client_connections_total",
+        "triton_client_connections_max_idle",
+    }
+    assert set(triton()) <= asked
+    assert len(asked & set(sdk())) >= 5
+
+
+def test_the_names_of_variables_exist_too() -> None:
+    for board in BOARDS.values():
+        for variable in board["templating"]["list"]:
+            if variable["type"] == "query":
+                metric, label = re.fullmatch(r"label_values\((\w+)(?:\{.*\})?, (\w+)\)", variable["query"]).groups()
+                assert label in KNOWN[metric]

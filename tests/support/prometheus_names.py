@@ -1,0 +1,122 @@
+"""Which series there are in Prometheus, with their labels: the client's, Triton's and the OpenTelemetry SDK's.
+
+The names are those that the collector's Prometheus exporter makes with its defaults.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opentelemetry.semconv._incubating.metrics import otel_metrics
+
+from triton_otel.telemetry import names
+from triton_otel.telemetry.series import COUNTERS, GAUGES
+
+__all__ = ["catalogue", "ours", "sdk", "triton"]
+
+RESOURCE = {"job", "instance"}
+"""Labels that the exporter makes of service.name and service.instance.id, or of the scraped target."""
+
+_OWN_LABELS = {
+    names.CONNECTIONS_ACQUIRED: {names.CONNECTION_REUSED},
+    names.CONNECTIONS_OPENED: {names.ERROR_TYPE},
+    names.CONNECTIONS_CLOSED: {names.CONNECTION_CLOSE_REASON},
+    names.RESENDS: {names.ERROR_TYPE},
+}
+_HISTOGRAMS = {
+    names.REQUEST_DURATION: {
+        names.HTTP_REQUEST_METHOD,
+        names.HTTP_RESPONSE_STATUS_CODE,
+        names.SERVER_ADDRESS,
+        names.SERVER_PORT,
+        names.URL_TEMPLATE,
+        names.NETWORK_PROTOCOL_VERSION,
+        names.ERROR_TYPE,
+        names.MODEL_NAME,
+    },
+    names.CONNECTIONS_WAIT_TIME: {names.POOL_NAME, names.ERROR_TYPE},
+    names.CONNECTIONS_CREATE_TIME: {names.POOL_NAME, names.SERVER_ADDRESS, names.SERVER_PORT, names.ERROR_TYPE},
+}
+_SDK_LABELS = {
+    "otel.component.name",
+    "otel.component.type",
+    "otel.span.parent.origin",
+    "otel.span.sampling_result",
+    "error.type",
+    "server.address",
+    "server.port",
+}
+
+# As Triton 2.51 lists them at /metrics, less those of GPUs and of the host.
+_NV_COUNTERS = (
+    "nv_inference_request_success",
+    "nv_inference_request_failure",
+    "nv_inference_count",
+    "nv_inference_exec_count",
+    "nv_inference_request_duration_us",
+    "nv_inference_queue_duration_us",
+    "nv_inference_compute_input_duration_us",
+    "nv_inference_compute_infer_duration_us",
+    "nv_inference_compute_output_duration_us",
+)
+_NV_GAUGES = ("nv_inference_pending_request_count",)
+
+
+def catalogue() -> dict[str, set[str]]:
+    """Return all series of the three, with the labels that each may have."""
+    return {**ours(), **triton(), **sdk()}
+
+
+def ours() -> dict[str, set[str]]:
+    """Return the client's series with their labels."""
+    found = {_underscored(name): {names.POOL_NAME} for name, *_ in GAUGES}
+    for name, *_ in COUNTERS:
+        found[f"{_underscored(name)}_total"] = {names.POOL_NAME} | _OWN_LABELS.get(name, set())
+    for name, labels in _HISTOGRAMS.items():
+        found |= _histogram(f"{_underscored(name)}_seconds", labels)
+    return _labelled(found)
+
+
+def triton() -> dict[str, set[str]]:
+    """Return Triton's series with their labels."""
+    found = {f"{name}_total": {"model", "version"} for name in _NV_COUNTERS}
+    found["nv_inference_request_failure_total"].add("reason")
+    return _labelled(found | {name: {"model", "version"} for name in _NV_GAUGES})
+
+
+def sdk() -> dict[str, set[str]]:
+    """Return the SDK's series about itself, as the installed conventions have them."""
+    meter = _Recorder()
+    for name, make in vars(otel_metrics).items():
+        if name.startswith("create_otel_sdk_"):
+            make(meter)
+    return _labelled(meter.found)
+
+
+class _Recorder:
+    """Stands in for a meter: notes under which name each instrument ends up."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, set[str]] = {}
+
+    def create_counter(self, name: str, **_: Any) -> None:
+        self.found[f"{_underscored(name)}_total"] = _SDK_LABELS
+
+    def create_up_down_counter(self, name: str, **_: Any) -> None:
+        self.found[_underscored(name)] = _SDK_LABELS
+
+    def create_histogram(self, name: str, *, unit: str, **_: Any) -> None:
+        assert unit == "s"
+        self.found |= _histogram(f"{_underscored(name)}_seconds", _SDK_LABELS)
+
+
+def _histogram(name: str, labels: set[str]) -> dict[str, set[str]]:
+    return {f"{name}_bucket": labels | {"le"}, f"{name}_sum": labels, f"{name}_count": labels}
+
+
+def _labelled(found: dict[str, set[str]]) -> dict[str, set[str]]:
+    return {name: {_underscored(label) for label in labels} | RESOURCE for name, labels in found.items()}
+
+
+def _underscored(name: str) -> str:
+    return name.replace(".", "_")
