@@ -24,7 +24,7 @@ BOTH_CLIENTS = True
         ({"pool_name": ""}, "pool_name"),
         ({"timeout": 5, "pool": ConnectionPoolConfig(connection_timeout=5)}, "connection-timeout"),
         ({"telemetry_metrics": "lots"}, "basic"),
-        ({"telemetry_spans": "debug"}, "basic"),
+        ({"telemetry_spans": "all"}, "basic"),
         ({"model_version": "newest"}, "model_version"),
         ({"headers": {"Host": "x"}}, "Host"),
         ({"headers": {"traceparent": "x"}}, "telemetry.propagation"),

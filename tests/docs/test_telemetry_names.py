@@ -9,12 +9,12 @@ import pytest
 from support.pages import blocks, prose, tables
 
 from triton_otel.telemetry import names
-from triton_otel.telemetry.series import COUNTERS, GAUGES
+from triton_otel.telemetry.catalogue import COUNTERS, GAUGES, METRICS
 
 README, POOL = "README.md", "CONNECTION_POOL_README.md"
 TEXTS = {value for name, value in vars(names).items() if name.isupper() and isinstance(value, str)}
 HISTOGRAMS = {names.REQUEST_DURATION, names.CONNECTIONS_WAIT_TIME, names.CONNECTIONS_CREATE_TIME}
-SERIES = {series[0] for series in (*GAUGES, *COUNTERS)} | HISTOGRAMS
+SERIES = {metric.name for metric in METRICS.values() if metric.level == "basic"}
 DOTTED = re.compile(r"`((?:triton|http|server|url|network|error)\.[a-z_.]+)`")
 
 
@@ -25,7 +25,7 @@ def underscored(name: str) -> str:
 def prometheus() -> dict[str, set[str]]:
     """Names that Prometheus shows, with the labels of their series."""
     pool = {names.POOL_NAME}
-    found: dict[str, set[str]] = {underscored(gauge[0]): pool for gauge in GAUGES}
+    found: dict[str, set[str]] = {underscored(gauge.name): pool for gauge in GAUGES}
     own = {
         names.CONNECTIONS_ACQUIRED: {names.CONNECTION_REUSED},
         names.CONNECTIONS_OPENED: {names.ERROR_TYPE},
@@ -33,7 +33,7 @@ def prometheus() -> dict[str, set[str]]:
         names.RESENDS: {names.ERROR_TYPE},
     }
     for counter in COUNTERS:
-        found[f"{underscored(counter[0])}_total"] = pool | own.get(counter[0], set())
+        found[f"{underscored(counter.name)}_total"] = pool | own.get(counter.name, set())
     histograms: dict[str, set[str]] = {
         names.REQUEST_DURATION: {names.ERROR_TYPE, names.MODEL_NAME, names.HTTP_RESPONSE_STATUS_CODE},
         names.CONNECTIONS_WAIT_TIME: {names.POOL_NAME, names.ERROR_TYPE},
@@ -65,7 +65,7 @@ def test_every_series_is_described(page: str) -> None:
 def test_the_kinds_of_the_series_are_right() -> None:
     (rows,) = [rows for head, rows in tables(prose(README)) if head[0] == "metric"]
     kinds: dict[str, Any] = {row[0].strip("`"): row[1] for row in rows}
-    expected = {gauge[0]: "gauge" for gauge in GAUGES} | {counter[0]: "counter" for counter in COUNTERS}
+    expected = {metric.name: metric.kind for metric in (*GAUGES, *COUNTERS)}
     assert kinds == expected | dict.fromkeys(HISTOGRAMS, "histogram, s")
 
 
@@ -73,7 +73,8 @@ def test_every_attribute_of_a_span_is_described() -> None:
     (rows,) = [rows for head, rows in tables(prose(README)) if head[0] == "attribute"]
     described = {name for row in rows for name in re.findall(r"`([^`]+)`", row[0])}
     attributes = {text for text in TEXTS if re.fullmatch(r"(?:triton|http|server|url|network|error)\.[a-z_.]+", text)}
-    assert described == attributes - SERIES - {names.CONNECTION_CLOSE_REASON}
+    of_series_only = {names.CONNECTION_CLOSE_REASON, names.CONNECTION_STATE}
+    assert described == attributes - set(METRICS) - of_series_only
 
 
 def test_every_close_reason_is_described() -> None:
@@ -108,7 +109,7 @@ def test_a_query_asks_for_series_and_labels_that_exist(query: str) -> None:
 
 
 def test_a_counter_has_a_rate_and_a_gauge_has_none() -> None:
-    gauges = {underscored(gauge[0]) for gauge in GAUGES}
+    gauges = {underscored(gauge.name) for gauge in GAUGES}
     for query in queries():
         rated = set(re.findall(r"(?:rate|increase)\((\w+)", query))
         assert not rated & gauges

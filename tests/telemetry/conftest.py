@@ -140,9 +140,10 @@ def make_telemetry(tracing: Tracing) -> Callable[..., RequestTelemetry]:
         instruments: Instruments | None = None,
         provider: TracerProvider | None = None,
         base_url: str = "http://triton:8000",
+        kind: type[RequestTelemetry] = RequestTelemetry,
         **levels: Any,
     ) -> RequestTelemetry:
-        return RequestTelemetry(
+        return kind(
             host="triton",
             port=8000,
             base_url=base_url,

@@ -220,20 +220,20 @@ def test_collections_that_overlap_in_two_threads_keep_their_own_numbers(metering
     known = metering.instruments
     known.add(pool, "p")
     with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
-        assert one.submit(known._numbers, 0).result()["p"].idle == 1
+        assert one.submit(known._snapshot, 0).result().rows["p"].idle == 1
         pool.change(idle=2)
-        assert other.submit(known._numbers, 0).result()["p"].idle == 2
-        assert one.submit(known._numbers, 1).result()["p"].idle == 1
-        assert one.submit(known._numbers, 0).result()["p"].idle == 2
+        assert other.submit(known._snapshot, 0).result().rows["p"].idle == 2
+        assert one.submit(known._snapshot, 1).result().rows["p"].idle == 1
+        assert one.submit(known._snapshot, 0).result().rows["p"].idle == 2
 
 
 def test_an_instrument_that_comes_again_without_idle_gets_new_numbers(metering, make_pool):
     pool = make_pool(active=1)
     known = metering.instruments
     known.add(pool, "p")
-    assert known._numbers(1)["p"].active == 1
+    assert known._snapshot(1).rows["p"].active == 1
     pool.change(active=2)
-    assert known._numbers(1)["p"].active == 2
+    assert known._snapshot(1).rows["p"].active == 2
 
 
 def test_pools_may_come_and_go_during_collections(metering, make_pool):

@@ -9,9 +9,11 @@ from triton_otel.client import registry
 from triton_otel.client._face import Face
 from triton_otel.client.aio_core import AsyncClientCore
 from triton_otel.client.core import ClientCore, Core
+from triton_otel.client.measured import MeasuredCore, MeasuredTaskCore
 from triton_otel.client.proxy import check_proxy
 from triton_otel.errors import ClientClosed
 from triton_otel.pool.stats import PoolStats
+from triton_otel.telemetry.detail import DetailedTelemetry, is_detailed
 from triton_otel.telemetry.spans import RequestTelemetry
 from triton_otel.wire.aio.runtime import running_loop
 
@@ -30,11 +32,13 @@ class Binding(Generic[C]):
     """What both clients know of themselves."""
 
     _lease: registry.Lease | None = None
+    _telemetry: RequestTelemetry
     _closed = False
     _core: C | None = None
-    _live: C | None = None
-    """The core while the client may use it."""
+    _live: Any = None
+    """The core, or what stands before it, while the client may use it."""
     _core_type: type[C]
+    _measured: type[MeasuredCore]
 
     def _begin(
         self,
@@ -63,8 +67,10 @@ class Binding(Generic[C]):
             loop=loop,
         )
         core: C = lease.core  # type: ignore[assignment]
+        detailed = is_detailed(self._config.telemetry)
+        kind = DetailedTelemetry if detailed else RequestTelemetry
         try:
-            self._telemetry = RequestTelemetry(
+            self._telemetry = kind(
                 host=self._endpoint.host,
                 port=self._endpoint.port,
                 base_url=str(self._endpoint),
@@ -76,7 +82,8 @@ class Binding(Generic[C]):
         except BaseException:
             registry.release(lease)
             raise
-        self._lease, self._core, self._live = lease, core, core
+        self._lease, self._core = lease, core
+        self._live = self._measured(core) if detailed else core
         return core
 
     def _detach(self) -> bool:
@@ -87,6 +94,8 @@ class Binding(Generic[C]):
         lease = self.__dict__.pop("_lease", None)
         if lease is None:
             return False
+        # With a lease there is telemetry.
+        self._telemetry.close()
         registry.release(lease)
         return True
 
@@ -106,6 +115,7 @@ class ThreadBinding(Binding[ClientCore]):
     """The client for threads has its share from the start."""
 
     _core_type = ClientCore
+    _measured = MeasuredCore
 
     def _start(
         self,
@@ -119,7 +129,7 @@ class ThreadBinding(Binding[ClientCore]):
         self._name = core.name
         core.warm_up(config)
 
-    def _enter(self) -> ClientCore:
+    def _enter(self) -> Any:
         raise self._refuse()
 
 
@@ -127,6 +137,7 @@ class TaskBinding(Binding[AsyncClientCore]):
     """The client for tasks has its share from the first moment in which an event loop runs."""
 
     _core_type = AsyncClientCore
+    _measured = MeasuredTaskCore
 
     def _start(
         self,
@@ -142,10 +153,9 @@ class TaskBinding(Binding[AsyncClientCore]):
             return
         self._attach(loop).warm_up(config)
 
-    def _enter(self) -> AsyncClientCore:
-        """Return the core at the first request of a client that was made outside of an event loop."""
+    def _enter(self) -> Any:
+        """Return what to send with at the first request of a client that was made outside of an event loop."""
         if self._closed:
             raise self._refuse()
-        core = self._attach(running_loop())
-        core.warm_up(self._config)
-        return core
+        self._attach(running_loop()).warm_up(self._config)
+        return self._live

@@ -49,6 +49,7 @@ class Core:
     ) -> None:
         pool = config.pool
         self.name = name
+        self._level = config.telemetry.metrics
         self.instruments = instruments
         self._closed = False
         self._warm: dict[object, Any] = {}
@@ -79,8 +80,8 @@ class Core:
     def start(self) -> None:
         """Show the pool."""
         if self.instruments is not None:
-            self.pool.observer = self.instruments.observer(self.name)
-            self.instruments.add(self.pool, self.name)
+            self.pool.observer = self.instruments.observer(self.name, self._level)
+            self.instruments.add(self.pool, self.name, self._level)
         if self._stats_log is not None:
             HOUSEKEEPER.add(self._stats_log)
 

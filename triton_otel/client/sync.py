@@ -65,7 +65,7 @@ class TritonClient(ThreadBinding):
         tls_key_password: Password of the key.
         tls_verify: Whether the server's certificate is verified.  Default ``True``.
         tls_server_name: Name to ask for and to verify in place of the endpoint's host.
-        telemetry_metrics: ``off`` or ``basic`` (default).
+        telemetry_metrics: ``off``, ``basic`` (default) or ``full``.
         telemetry_spans: ``off`` or ``basic`` (default).
         telemetry_propagation: When the W3C trace context is sent: ``always`` (default), ``sampled`` or ``off``.
         telemetry_log_fallback: When the pool's numbers go to the log, if monitoring is on: ``auto`` (default),

@@ -139,7 +139,8 @@ class ClientConfig:
             tls_key_password: Password of the key.
             tls_verify: Whether the server's certificate is verified.  Default True.
             tls_server_name: Name to ask for and to verify.
-            telemetry_metrics, telemetry_spans: ``off`` or ``basic`` (default).
+            telemetry_metrics: ``off``, ``basic`` (default) or ``full``.
+            telemetry_spans: ``off`` or ``basic`` (default).
             telemetry_propagation: ``always`` (default), ``sampled`` or ``off``.
             telemetry_log_fallback: ``auto`` (default), ``always`` or ``off``.
             environ: Environment variables; None means the process's own.

@@ -83,7 +83,7 @@ class TelemetryConfig:
         ConfigError: A word is not one of the listed ones.
     """
 
-    metrics: Literal["off", "basic"] = "basic"
+    metrics: Literal["off", "basic", "full"] = "basic"
     spans: Literal["off", "basic"] = "basic"
     propagation: Literal["always", "sampled", "off"] = "always"
     log_fallback: Literal["auto", "always", "off"] = "auto"

@@ -280,10 +280,11 @@ OPTIONS: tuple[Option, ...] = (
         key="telemetry.metrics",
         field="metrics",
         group="telemetry",
-        kind=choice(("off", "basic")),
+        kind=choice(("off", "basic", "full")),
         section="advanced",
         default="basic",
-        text="Which metrics are recorded.",
+        text="Which metrics are recorded. `full` adds connections by place, requests under way, how long connections "
+        "are used and live, and sizes of bodies.",
     ),
     Option(
         key="telemetry.spans",

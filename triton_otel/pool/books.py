@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 
 from triton_otel.pool.counters import Counters
@@ -60,6 +60,9 @@ class Books:
         self._waiters: OrderedDict[Waiter, None] = OrderedDict()
         self._lifetimes = Lifetimes(max_lifetime)
         self.counters = Counters()
+        self._places: dict[Key, int] = {}
+        self.ended: deque[Slot] | None = None
+        """Connections that have ended, for whoever takes them out; ``None`` where nobody does."""
         self.orphans = 0
         """Leases that have lost their connection, to :meth:`close` or to its end, and have not ended yet."""
         self.extra = 0
@@ -92,6 +95,11 @@ class Books:
             max_idle=self.max_idle,
             **self.counters.copy(),
         )
+
+    def by_place(self) -> dict[Key, tuple[int, int]]:
+        """Return the numbers of idle and of active connections by where they lead."""
+        idle = self._idle.counts()
+        return {key: (idle.get(key, 0), total - idle.get(key, 0)) for key, total in self._places.items()}
 
     def retire_reason(self, slot: Slot, now: float) -> str | None:
         """Return why a connection that could serve another request must be closed before its release, or ``None``."""
@@ -138,8 +146,8 @@ class Books:
             return None
         assert slot.state == CLOSING
         slot.state = CLOSED
-        self.counters.count_closed(slot.close_reason)
-        del self.slots[slot]
+        self._count_closed(slot, slot.close_reason)
+        self._leave_place(slot)
         return self._pass_on()
 
     def close(self) -> tuple[list[Slot], list[Waiter]]:
@@ -152,14 +160,15 @@ class Books:
         slots = list(self.slots)
         for slot in slots:
             if slot.state == CLOSING:
-                self.counters.count_closed(slot.close_reason)
+                self._count_closed(slot, slot.close_reason)
             elif slot.state != OPENING:
-                self.counters.count_closed("shutdown")
+                self._count_closed(slot, "shutdown")
             self.orphans += slot.leases if slot.state in (OPENING, LEASED) else 0
             slot.state = CLOSED
             self._lifetimes.discard(slot)
         waiters = self._give_up()
         self.slots.clear()
+        self._places.clear()
         self._idle = IdleConnections(self.keep_alive)
         for waiter in waiters:
             waiter.failed = True
@@ -191,8 +200,23 @@ class Books:
     def _new_slot(self, key: Key, evicted: Slot | None = None) -> Slot:
         slot = Slot(key, evicted)
         self.slots[slot] = None
+        self._places[key] = self._places.get(key, 0) + 1
         assert self._holds()
         return slot
+
+    def _leave_place(self, slot: Slot) -> None:
+        del self.slots[slot]
+        left = self._places[slot.key] - 1
+        if left:
+            self._places[slot.key] = left
+        else:
+            # Places come from callers: one for every origin ever asked for would be a leak.
+            del self._places[slot.key]
+
+    def _count_closed(self, slot: Slot, reason: str) -> None:
+        self.counters.count_closed(reason)
+        if self.ended is not None:
+            self.ended.append(slot)
 
     def _came_up(self, slot: Slot, now: float) -> None:
         """The connection of an ``OPENING`` slot is there."""
@@ -200,7 +224,7 @@ class Books:
         self.counters.opened += 1
         if slot.state == CLOSED:
             # The pool was closed while it opened; this keeps opened == closed + total.
-            self.counters.count_closed("shutdown")
+            self._count_closed(slot, "shutdown")
             return
         assert slot.state == OPENING
         slot.state = LEASED
@@ -241,10 +265,10 @@ class Books:
         """Strike out a leased slot, or one that is opening: there nothing was opened, so nothing counts as closed."""
         assert slot.state in (LEASED, OPENING)
         if slot.state == LEASED:
-            self.counters.count_closed(reason)
+            self._count_closed(slot, reason)
         slot.state = CLOSED
         self._forget(slot)
-        del self.slots[slot]
+        self._leave_place(slot)
 
     def _ensure_leased(self, slot: Slot) -> None:
         if slot.state == CLOSED:

@@ -62,6 +62,10 @@ class IdleConnections:
             self._early.discard(slot)
         return slot
 
+    def counts(self) -> dict[Key, int]:
+        """Return how many there are by where they lead."""
+        return {key: len(stack) for key, stack in self._stacks.items()}
+
     def oldest(self) -> Slot | None:
         """Return the slot that is idle for longest, or ``None``."""
         return next(iter(self._order), None)

@@ -18,7 +18,9 @@ from triton_otel.pool.housekeeper import HOUSEKEEPER
 from triton_otel.pool.lease import Dropped, close_connection, leftover
 from triton_otel.pool.slot import CLOSED, IDLE, LEASED, OPENING, Slot
 from triton_otel.pool.state import PoolState
+from triton_otel.pool.timed import stats_by_place, timed
 from triton_otel.pool.upkeep import Upkeep, enlist
+from triton_otel.pool.waiting import FullObserver
 from triton_otel.wire.aio.connection import AsyncHTTPConnection
 from triton_otel.wire.connection import HTTPConnection
 from triton_otel.wire.http11 import IDLE as READY
@@ -91,6 +93,8 @@ class PoolShell:
 
     @observer.setter
     def observer(self, observer: PoolObserver | None) -> None:
+        if isinstance(observer, FullObserver):
+            self._leases = timed(self._leases)
         self._leases.observer = observer
 
     # What a user of httpcore sees.
@@ -104,6 +108,10 @@ class PoolShell:
     def stats(self) -> PoolStats:
         """Return the pool's numbers, all of one moment; from any thread."""
         return self._leases.snapshot()
+
+    def stats_by_place(self) -> tuple[PoolStats, dict[tuple[str, int], tuple[int, int]]]:
+        """Return the pool's numbers, and those of idle and active connections by host and port, all of one moment."""
+        return stats_by_place(self._leases)
 
     @property
     def closed(self) -> bool:
@@ -259,5 +267,6 @@ class PoolShell:
         self._dropped.clear()
         self._enlisted = False
         parent, self._leases = self._leases, self._leases_of(PoolState(**self._limits))
-        self._leases.observer, self._leases.hurry = parent.observer, self._hurry
+        self._leases.hurry = self._hurry
+        self.observer = parent.observer
         self._leases.inherited(parent)

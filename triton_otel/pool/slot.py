@@ -77,6 +77,7 @@ class Slot:
         "idle_ends",
         "key",
         "last_request",
+        "leased_at",
         "leases",
         "lifetime_bucket",
         "link",
@@ -114,6 +115,8 @@ class Slot:
         """Whether several requests may lease it at a time, or, while it is opened, perhaps will."""
         self.streams = 0
         """How many may; 0 while that is not known."""
+        self.leased_at = 0.0
+        """When it was leased last; set only where somebody wants to know."""
         self.leases = 1
         self.party: OrderedDict[Waiter, None] | None = None
         """Requests that have joined the one which opens it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import httpcore
 
@@ -12,7 +12,7 @@ from triton_otel.pool.slot import Waiter
 if TYPE_CHECKING:
     from triton_otel.pool.slot import Key
 
-__all__ = ["PoolClosed", "PoolObserver", "QueueFull", "ThreadWaiter"]
+__all__ = ["FullObserver", "PoolClosed", "PoolObserver", "QueueFull", "ThreadWaiter"]
 
 
 class QueueFull(httpcore.PoolTimeout):
@@ -31,6 +31,17 @@ class PoolObserver(Protocol):
 
     def created(self, host: str, port: int, seconds: float, error_type: str | None) -> None:
         """A connection was made, or could not be made (``error_type``)."""
+
+
+@runtime_checkable
+class FullObserver(PoolObserver, Protocol):
+    """One that a pool also tells how long its connections are used and live."""
+
+    def used(self, seconds: float) -> None:
+        """A lease has ended, ``seconds`` after it began."""
+
+    def ended(self, host: str, port: int, seconds: float, http_version: str) -> None:
+        """A connection has ended, ``seconds`` after it was opened."""
 
 
 class ThreadWaiter(Waiter):

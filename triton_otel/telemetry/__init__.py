@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from triton_otel.errors import ConfigError
+
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
 
@@ -40,7 +42,7 @@ def configure(
     return setup.configure(service_name=service_name, shutdown_timeout=shutdown_timeout, fast_export=fast_export)
 
 
-def observe(pool: StatsSource, name: str, *, meter_provider: MeterProvider | None = None) -> None:
+def observe(pool: StatsSource, name: str, *, meter_provider: MeterProvider | None = None, level: str = "basic") -> None:
     """Show a pool that no client stands over: its gauges and counters, and its durations.
 
     The series end when the pool is closed or collected.
@@ -49,11 +51,17 @@ def observe(pool: StatsSource, name: str, *, meter_provider: MeterProvider | Non
         pool: A pool of :mod:`triton_otel.pool`; held weakly.
         name: Value of ``triton.client.pool.name``.
         meter_provider: ``None`` for the global one.
+        level: ``basic``, or ``full`` for connections by place, their uses and their lives as well.
+
+    Raises:
+        ConfigError: There is no such level.
     """
+    if level not in ("basic", "full"):
+        raise ConfigError(f"level is {level!r}; valid: basic, full")
     from triton_otel.telemetry.metrics import instruments
 
     known = instruments(meter_provider)
-    known.add(pool, name)
+    known.add(pool, name, level)
     if getattr(pool, "observer", known) is None:
         # Only a pool that has the attribute, and has nobody there yet.
-        setattr(pool, "observer", known.observer(name))  # noqa: B010 - the protocol does not name it
+        setattr(pool, "observer", known.observer(name, level))  # noqa: B010 - the protocol does not name it

@@ -21,8 +21,11 @@ from opentelemetry.metrics import CallbackOptions, MeterProvider, NoOpMeter, Obs
 
 from triton_otel import _clock
 from triton_otel.telemetry import names
+from triton_otel.telemetry.catalogue import METRICS
+from triton_otel.telemetry.full import FullInstruments, Places, made
+from triton_otel.telemetry.poolmetrics import FullPoolMetrics, PoolMetrics
 from triton_otel.telemetry.quiet import note
-from triton_otel.telemetry.series import COUNTERS, GAUGES, merged
+from triton_otel.telemetry.series import OBSERVED, merged
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from triton_otel.pool.stats import PoolStats
     from triton_otel.telemetry.series import Rows
 
-__all__ = ["Instruments", "PoolMetrics", "StatsSource", "instruments", "model_label"]
+__all__ = ["Instruments", "StatsSource", "instruments", "model_label"]
 
 Attributes = dict[str, "str | bool | int | float"]
 
@@ -46,20 +49,22 @@ class StatsSource(Protocol):
 class _Observed:
     """One pool in the set, held weakly, with the attributes of its series."""
 
-    __slots__ = ("name", "ref")
+    __slots__ = ("full", "name", "ref")
 
-    def __init__(self, pool: StatsSource, name: str) -> None:
+    def __init__(self, pool: StatsSource, name: str, full: bool) -> None:
         self.ref = weakref.ref(pool)
         self.name = name
+        self.full = full
 
 
 class _Snapshot:
     """The numbers of all pools for one collection, and which instruments have used them."""
 
-    __slots__ = ("rows", "used")
+    __slots__ = ("places", "rows", "used")
 
-    def __init__(self, rows: dict[str, PoolStats]) -> None:
+    def __init__(self, rows: dict[str, PoolStats], places: Places) -> None:
         self.rows = rows
+        self.places = places
         self.used: set[int] = set()
 
 
@@ -90,47 +95,38 @@ class Instruments:
         meter = owner.get_meter(names.SCOPE, names.SCOPE_VERSION, names.SCHEMA_URL)
         if provider is not None:
             self._deaf = isinstance(meter, NoOpMeter)
-        for index, (name, unit, text, rows) in enumerate(GAUGES):
-            meter.create_observable_gauge(name, [self._callback(index, rows)], unit=unit, description=text)
-        for index, (name, unit, text, rows) in enumerate(COUNTERS, start=len(GAUGES)):
-            meter.create_observable_counter(name, [self._callback(index, rows)], unit=unit, description=text)
-        self._duration = meter.create_histogram(
-            names.REQUEST_DURATION,
-            unit=names.SECOND,
-            description="Duration of one attempt, from the wait for a connection to the last byte of the answer.",
-            explicit_bucket_boundaries_advisory=names.DURATION_BUCKETS,
-        )
-        self.wait_time = meter.create_histogram(
-            names.CONNECTIONS_WAIT_TIME,
-            unit=names.SECOND,
-            description="Wait for a connection, of the requests that had to wait.",
-            explicit_bucket_boundaries_advisory=names.CONNECTION_BUCKETS,
-        )
-        self.create_time = meter.create_histogram(
-            names.CONNECTIONS_CREATE_TIME,
-            unit=names.SECOND,
-            description="Name resolution, TCP connect and TLS handshake of one connection.",
-            explicit_bucket_boundaries_advisory=names.CONNECTION_BUCKETS,
+        for index, (name, rows) in enumerate(OBSERVED.items()):
+            metric = METRICS[name]
+            create = meter.create_observable_gauge if metric.kind == "gauge" else meter.create_observable_counter
+            create(name, [self._callback(index, rows)], unit=metric.unit, description=metric.text)
+        self._duration = made(meter, names.REQUEST_DURATION)
+        self.wait_time = made(meter, names.CONNECTIONS_WAIT_TIME)
+        self.create_time = made(meter, names.CONNECTIONS_CREATE_TIME)
+        self.full = FullInstruments(
+            meter,
+            lambda: self._snapshot(len(OBSERVED)).places,
+            lambda: [source.full for source in self._sources()],
         )
 
-    def add(self, pool: StatsSource, name: str) -> None:
+    def add(self, pool: StatsSource, name: str, level: str = "basic") -> None:
         """Show a pool from the next collection on.
 
         Parameters:
-            pool: Held weakly.  A pool that is in the set already takes the new name.
+            pool: Held weakly.  A pool that is in the set already takes the new name and level.
             name: Value of ``triton.client.pool.name``.  Pools of the same name are shown as one, by the sum.
+            level: ``full`` for its connections by the place they lead to, too.
         """
         with self._write:
-            self._pools = (*self._others(pool), _Observed(pool, name))
+            self._pools = (*self._others(pool), _Observed(pool, name, level == "full"))
 
     def discard(self, pool: StatsSource) -> None:
         """Take a pool out; its series end at the next collection.  An unknown pool is no error."""
         with self._write:
             self._pools = tuple(self._others(pool))
 
-    def observer(self, name: str) -> PoolMetrics:
-        """Return what records the waits and connects of the pool called ``name``."""
-        return PoolMetrics(self, name)
+    def observer(self, name: str, level: str = "basic") -> PoolMetrics:
+        """Return what records the durations of the pool called ``name``: at level ``full`` uses and lives as well."""
+        return FullPoolMetrics(self, name) if level == "full" else PoolMetrics(self, name)
 
     def record_request(self, seconds: float, attributes: Attributes, context: Context | None) -> None:
         """Record ``http.client.request.duration``; never raises.
@@ -169,24 +165,24 @@ class Instruments:
 
     def _callback(self, index: int, rows: Rows) -> Callable[[CallbackOptions], Iterable[Observation]]:
         def observe(_options: CallbackOptions) -> list[Observation]:
-            return [row for name, stats in self._numbers(index).items() for row in rows(name, stats)]
+            return [row for name, stats in self._snapshot(index).rows.items() for row in rows(name, stats)]
 
         return observe
 
-    def _numbers(self, index: int) -> dict[str, PoolStats]:
+    def _snapshot(self, index: int) -> _Snapshot:
         """Return the pools' numbers for one instrument of one collection.
 
         All instruments of a collection are read by one thread, in order; one that comes again begins a new collection.
         """
         snapshot: _Snapshot | None = getattr(self._local, "snapshot", None)
         if snapshot is None or index == 0 or index in snapshot.used:
-            snapshot = _Snapshot(self._take(index == 0))
-            self._local.snapshot = snapshot
+            snapshot = self._local.snapshot = self._take(index == 0)
         snapshot.used.add(index)
-        return snapshot.rows
+        return snapshot
 
-    def _take(self, stamped: bool) -> dict[str, PoolStats]:
-        rows: dict[str, PoolStats] = {}
+    def _take(self, stamped: bool) -> _Snapshot:
+        taken = _Snapshot({}, {})
+        rows = taken.rows
         now = _clock.now()
         for source in self._sources():
             if stamped:
@@ -198,13 +194,17 @@ class Instruments:
                 try:
                     if getattr(pool, "closed", False):
                         continue
-                    stats = pool.stats()
+                    by_place = getattr(pool, "stats_by_place", None) if observed.full else None
+                    stats, places = (pool.stats(), {}) if by_place is None else by_place()
                 except Exception:  # noqa: BLE001 - one broken pool must not hide the others
                     note("a pool could not say its numbers")
                     continue
                 known = rows.get(observed.name)
                 rows[observed.name] = stats if known is None else merged(known, stats)
-        return rows
+                for place, (idle, active) in places.items():
+                    others = taken.places.get(place, (0, 0))
+                    taken.places[place] = (idle + others[0], active + others[1])
+        return taken
 
     def _sources(self) -> Iterable[Instruments]:
         yield self
@@ -228,62 +228,7 @@ class Instruments:
         self.last_collected = None
         self.longest_gap = 0.0
         self.born = _clock.now()
-
-
-class PoolMetrics:
-    """Records the durations of one pool: what ``pool.observer`` expects.
-
-    Parameters:
-        owner: The instruments.
-        name: Value of ``triton.client.pool.name``.
-    """
-
-    __slots__ = ("_create_time", "_name", "_owner", "_wait_time", "_waits")
-
-    def __init__(self, owner: Instruments, name: str) -> None:
-        # Held so that an explicit provider's instruments are not made a second time while the pool lives.
-        self._owner = owner
-        self._name = name
-        self._wait_time = owner.wait_time
-        self._create_time = owner.create_time
-        self._waits: dict[str | None, Attributes] = {None: {names.POOL_NAME: name}}
-
-    def waited(self, seconds: float, error_type: str | None) -> None:
-        """Record the wait of a request that had to queue; never raises.
-
-        Parameters:
-            seconds: From entering the queue to the lease or to giving up.
-            error_type: Why the request got none; ``None`` when it did.
-        """
-        try:
-            attributes = self._waits.get(error_type)
-            if attributes is None:
-                attributes = {names.POOL_NAME: self._name, names.ERROR_TYPE: str(error_type)}
-                self._waits[error_type] = attributes
-            self._wait_time.record(seconds, attributes)
-        except Exception:  # noqa: BLE001 - telemetry never raises into a request
-            note("a wait could not be recorded")
-
-    def created(self, host: str, port: int, seconds: float, error_type: str | None) -> None:
-        """Record an attempt to connect, finished or failed; never raises.
-
-        Parameters:
-            host: Host that was asked for.
-            port: Its port.
-            seconds: Name resolution, TCP and TLS together.
-            error_type: Why it failed; ``None`` when it did not.
-        """
-        try:
-            attributes: Attributes = {
-                names.POOL_NAME: self._name,
-                names.SERVER_ADDRESS: host,
-                names.SERVER_PORT: port,
-            }
-            if error_type is not None:
-                attributes[names.ERROR_TYPE] = error_type
-            self._create_time.record(seconds, attributes)
-        except Exception:  # noqa: BLE001 - telemetry never raises into a request
-            note("a connect could not be recorded")
+        self.full.forked()
 
 
 def _of_the_api(provider: MeterProvider) -> bool:

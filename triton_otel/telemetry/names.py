@@ -27,21 +27,31 @@ CONNECTIONS_CLOSED = "triton.client.connections.closed"
 CONNECTIONS_TIMEOUTS = "triton.client.connections.timeouts"
 CONNECTIONS_WAIT_TIME = "triton.client.connections.wait_time"
 CONNECTIONS_CREATE_TIME = "triton.client.connections.create_time"
+CONNECTIONS_USE_TIME = "triton.client.connections.use_time"
 RESENDS = "triton.client.resends"
 
 # Series of a request.
 REQUEST_DURATION = "http.client.request.duration"
+REQUEST_BODY_SIZE = "http.client.request.body.size"
+RESPONSE_BODY_SIZE = "http.client.response.body.size"
+ACTIVE_REQUESTS = "http.client.active_requests"
+
+# Series of a place that connections lead to.
+OPEN_CONNECTIONS = "http.client.open_connections"
+CONNECTION_DURATION = "http.client.connection.duration"
 
 # Units (UCUM).
 CONNECTION_UNIT = "{connection}"
 REQUEST_UNIT = "{request}"
 TIMEOUT_UNIT = "{timeout}"
 SECOND = "s"
+BYTE = "By"
 
 # Attributes of the conventions.
 HTTP_REQUEST_METHOD = "http.request.method"
 HTTP_REQUEST_RESEND_COUNT = "http.request.resend_count"
 HTTP_RESPONSE_STATUS_CODE = "http.response.status_code"
+CONNECTION_STATE = "http.connection.state"
 SERVER_ADDRESS = "server.address"
 SERVER_PORT = "server.port"
 URL_FULL = "url.full"
@@ -147,7 +157,13 @@ CONNECTION_BUCKETS = (
     10.0,
     30.0,
 )
-"""Bounds in seconds of the waits for a connection and of the making of one."""
+"""Bounds in seconds of the waits for a connection, of the making of one and of its use."""
+
+LIFETIME_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+"""Bounds in seconds of how long a connection lives: the conventions' list."""
+
+SIZE_BUCKETS = tuple(float(4**power) for power in range(4, 14))
+"""Bounds in bytes: powers of 4 from 256 B to 64 MiB."""
 
 MAX_MODEL_NAMES = 100
 """How many model names of a process get series of their own; later ones are counted as :data:`OTHER`."""

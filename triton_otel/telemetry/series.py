@@ -11,7 +11,7 @@ from opentelemetry.metrics import Observation
 from triton_otel.pool.stats import PoolStats
 from triton_otel.telemetry import names
 
-__all__ = ["COUNTERS", "GAUGES", "Rows", "merged"]
+__all__ = ["OBSERVED", "Rows", "merged"]
 
 Rows = Callable[[str, PoolStats], Iterable[Observation]]
 """Name and numbers of a pool to the observations of one instrument."""
@@ -48,33 +48,21 @@ def _by_key(name: str, key: str, counts: Mapping[str, int]) -> Iterable[Observat
     return [Observation(count, {names.POOL_NAME: name, key: value}) for value, count in counts.items()]
 
 
-# Name, unit, description, rows of one pool.  The order is that of registration and so of collection: idle comes first
-# and takes the numbers that the others then use.
-GAUGES = (
-    (names.CONNECTIONS_IDLE, names.CONNECTION_UNIT, "Connections that are open and not leased.", _field_rows("idle")),
-    (
-        names.CONNECTIONS_ACTIVE,
-        names.CONNECTION_UNIT,
-        "Connections that are leased or being opened.",
-        _field_rows("active"),
-    ),
-    (names.CONNECTIONS_QUEUED, names.REQUEST_UNIT, "Requests that wait for a connection.", _field_rows("queued")),
-    (names.CONNECTIONS_TOTAL, names.CONNECTION_UNIT, "Idle and active connections together.", _field_rows("total")),
-    (names.CONNECTIONS_MAX, names.CONNECTION_UNIT, "Limit of the total.", _field_rows("max_total")),
-    (names.CONNECTIONS_MAX_IDLE, names.CONNECTION_UNIT, "Limit of the idle connections.", _field_rows("max_idle")),
-)
-COUNTERS = (
-    (names.CONNECTIONS_ACQUIRED, names.REQUEST_UNIT, "Leases given, by reuse of the connection.", _acquired_rows),
-    (names.CONNECTIONS_OPENED, names.CONNECTION_UNIT, "Attempts to connect that are finished.", _opened_rows),
-    (names.CONNECTIONS_CLOSED, names.CONNECTION_UNIT, "Connections closed, by reason.", _closed_rows),
-    (
-        names.CONNECTIONS_TIMEOUTS,
-        names.TIMEOUT_UNIT,
-        "Requests that gave up waiting for a connection.",
-        _field_rows("timeouts"),
-    ),
-    (names.RESENDS, names.REQUEST_UNIT, "Requests sent once more, by error of the failed try.", _resend_rows),
-)
+OBSERVED: dict[str, Rows] = {
+    names.CONNECTIONS_IDLE: _field_rows("idle"),
+    names.CONNECTIONS_ACTIVE: _field_rows("active"),
+    names.CONNECTIONS_QUEUED: _field_rows("queued"),
+    names.CONNECTIONS_TOTAL: _field_rows("total"),
+    names.CONNECTIONS_MAX: _field_rows("max_total"),
+    names.CONNECTIONS_MAX_IDLE: _field_rows("max_idle"),
+    names.CONNECTIONS_ACQUIRED: _acquired_rows,
+    names.CONNECTIONS_OPENED: _opened_rows,
+    names.CONNECTIONS_CLOSED: _closed_rows,
+    names.CONNECTIONS_TIMEOUTS: _field_rows("timeouts"),
+    names.RESENDS: _resend_rows,
+}
+"""How each series is read.  The order is that of registration and so of collection: idle comes first and takes the
+numbers that the others then use."""
 
 
 def merged(one: PoolStats, other: PoolStats) -> PoolStats:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from triton_otel.telemetry.propagation import Headers
     from triton_otel.wire.phases import Attempt
 
-__all__ = ["Call", "RequestTelemetry", "RouteLike", "redact"]
+__all__ = ["Call", "RequestTelemetry", "RouteLike", "judged", "redact"]
 
 _MAX_ROUTES = 1024
 _MAX_OUTCOMES = 64
@@ -139,6 +139,9 @@ class RequestTelemetry:
             self._start_span = tracer.start_span
         self._known: dict[tuple[str, str], _Known] = {}
 
+    def close(self) -> None:
+        """Let the series end that are this client's own: here there are none."""
+
     def begin(self, route: RouteLike, *, request_id: str | None = None, started: float, headers: Headers) -> Call:
         """Start the span of an attempt and write the trace context into its headers; never raises.
 
@@ -199,10 +202,8 @@ class RequestTelemetry:
         if known is None:
             return
         try:
-            if cancelled or (expected and status is not None and 400 <= status < 500):
-                error_type = error = None
-            elif error_type is None and (error is not None or status is None or status >= 400):
-                error_type = _error_type(status, error)
+            if error_type is not None or error is not None or status is None or status >= 400:
+                error_type, error = judged(status, error_type, error, cancelled=cancelled, expected=expected)
             duration_ns = max(0, round((attempt.ended - attempt.started) * 1e9))
             if call.span is not None:
                 self._end_span(call.span, call.start_ns + duration_ns, attempt, status, error_type, error)
@@ -259,6 +260,21 @@ class RequestTelemetry:
         known = _Known(f"{route.method} {route.template}", start, series)
         self._known[route.method, route.path] = known
         return known
+
+
+def judged(
+    status: int | None, error_type: str | None, error: BaseException | None, *, cancelled: bool, expected: bool
+) -> tuple[str | None, BaseException | None]:
+    """Return what of a request's end is an error: its ``error.type`` and exception, or ``None`` twice.
+
+    Parameters:
+        status, error_type, error, cancelled, expected: As for :meth:`RequestTelemetry.end`.
+    """
+    if cancelled or (expected and status is not None and 400 <= status < 500):
+        return None, None
+    if error_type is None and (error is not None or status is None or status >= 400):
+        error_type = _error_type(status, error)
+    return error_type, error
 
 
 def _learned(pool_name: str, attempt: Attempt, status: int | None, error_type: str | None) -> Attributes:

@@ -74,6 +74,8 @@ class Attempt:
     last_byte: float | None = None
     bytes_sent = 0
     bytes_received = 0
+    request_body_size: int | None = None
+    response_body_size: int | None = None
 
     def __init__(self, started: float, deadline: float | None = None) -> None:
         self.started = started
