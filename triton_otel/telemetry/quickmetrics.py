@@ -9,8 +9,12 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.context import Context
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
+
 from triton_otel.telemetry import names
-from triton_otel.telemetry.quickspans import needs_no_cleaning
+from triton_otel.telemetry.clean import Clean, needs_no_cleaning
+from triton_otel.telemetry.quickrecord import QuickRecord
 from triton_otel.telemetry.quiet import note
 from triton_otel.telemetry.swapping import UnknownShapeError, swapped
 
@@ -97,6 +101,7 @@ class _Quick:
                 fields["context"] = context
                 fields["attributes"] = attributes
 
+        self._key_of = matching._hash_attributes
         self._base = MeterProvider
         self._histogram = _Histogram
         self._record = swapped(_Histogram.record, Measurement=Quick)
@@ -129,7 +134,7 @@ class _Quick:
         """Return a histogram of a meter, with our way to record if it has the SDK's."""
         histogram = type(meter).create_histogram(meter, *args, **kwargs)
         if getattr(type(histogram), "record", None) is self._histogram.record:
-            histogram.record = types.MethodType(self._record, histogram)
+            histogram.record = QuickRecord(histogram, types.MethodType(self._record, histogram), self._key_of)
         return histogram
 
     def new_match(self, storage: Any, view: Any, instrument: Any) -> Any:
@@ -144,22 +149,40 @@ def _prove(quick: _Quick) -> None:
     Raises:
         UnknownShapeError: The series differ.
     """
-    from opentelemetry.sdk.metrics import MeterProvider
-    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+    from opentelemetry.sdk.metrics import Histogram, MeterProvider
+    from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
     from opentelemetry.sdk.resources import Resource
 
-    seen = []
+    delta: dict[type, AggregationTemporality] = {Histogram: AggregationTemporality.DELTA}
+    sampled = SpanContext(5, 6, False, TraceFlags(1))
+    contexts = [Context(), set_span_in_context(NonRecordingSpan(sampled), Context())]
+    plain: tuple[Any, ...] = ({"a": "x", "b": 1}, {"b": 1, "a": "x"}, {"a": "x", "b": True}, {"c": ("y",)}, {})
+    known = Clean({"a": "x", "b": 1})
+    seen: list[Any] = []
     for make in (MeterProvider, quick.provider):
-        reader = InMemoryMetricReader()
-        provider = make(metric_readers=[reader], resource=Resource({}), shutdown_on_exit=False)
+        readers = [InMemoryMetricReader(), InMemoryMetricReader(preferred_temporality=delta)]
+        provider = make(metric_readers=readers, resource=Resource({}), shutdown_on_exit=False)
         histogram = provider.get_meter(names.SCOPE).create_histogram("sample")
-        sets: tuple[Any, ...] = ({"a": "x", "b": 1}, {"b": 1, "a": "x"}, {"a": "x", "b": True}, {"c": ("y",)}, {})
-        for attributes in sets:
-            histogram.record(0.25, attributes)
-        data: Any = reader.get_metrics_data()
+        told = []
+        for _ in range(2):
+            for attributes in (*plain, known, known, known):
+                for context in contexts:
+                    histogram.record(0.25 if context else 7.5, attributes, context)
+            told += [_points(reader.get_metrics_data()) for reader in readers]
         provider.shutdown()
-        (metric,) = data.resource_metrics[0].scope_metrics[0].metrics
-        points = metric.data.data_points
-        seen.append([(dict(point.attributes), point.count, point.sum, point.bucket_counts) for point in points])
+        seen.append(told)
     if seen[0] != seen[1]:
         raise UnknownShapeError(f"{seen[0]} became {seen[1]}")
+
+
+def _points(data: Any) -> list[Any]:
+    """Return what was recorded as values that can be compared."""
+    (metric,) = data.resource_metrics[0].scope_metrics[0].metrics
+    return [
+        (
+            dict(point.attributes),
+            (point.count, point.sum, point.min, point.max, point.bucket_counts),
+            [(one.value, one.span_id, one.trace_id, one.filtered_attributes) for one in point.exemplars],
+        )
+        for point in metric.data.data_points
+    ]

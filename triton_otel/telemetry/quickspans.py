@@ -14,26 +14,16 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.attributes import BoundedAttributes
 
 from triton_otel.telemetry import names
-from triton_otel.telemetry.quickstart import direct_start_span, prove
+from triton_otel.telemetry.clean import needs_no_cleaning
+from triton_otel.telemetry.proof import new_fields, prove
+from triton_otel.telemetry.quickstart import direct_start_span, finishing
 from triton_otel.telemetry.quiet import note
 from triton_otel.telemetry.swapping import swapped
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
-__all__ = ["QuickAttributes", "needs_no_cleaning", "quick_provider"]
-
-_TEXT = frozenset({str})
-_CLEAN = frozenset({str, bool, int, float})
-
-
-def needs_no_cleaning(attributes: Mapping[str, Any]) -> bool:
-    """Return whether the SDK would keep attributes as they are: keys are texts, values texts, truth values, numbers."""
-    return (
-        _CLEAN.issuperset(map(type, attributes.values()))
-        and _TEXT.issuperset(map(type, attributes))
-        and ("" not in attributes)
-    )
+__all__ = ["QuickAttributes", "quick_provider"]
 
 
 class QuickAttributes(BoundedAttributes):
@@ -90,15 +80,15 @@ def _proven() -> tuple[Any, Callable[..., Any]]:
     """
     from opentelemetry.sdk import trace
 
-    class Span(trace._Span):
-        attributes_class = QuickAttributes
+    class Swapped(trace._Span):
         __init__ = swapped(trace.Span.__init__, BoundedAttributes=QuickAttributes)
 
     of = trace.Tracer.start_span
-    quick = swapped(of, _Span=Span)
+    quick = swapped(of, _Span=Swapped)
     prove(of, quick)
     try:
-        direct = direct_start_span(Span, quick)
+        span = finishing(Swapped, QuickAttributes)
+        direct = direct_start_span(span, swapped(of, _Span=span), new_fields(of))
         prove(of, direct)
     except Exception:  # noqa: BLE001 - another version of the SDK
         note("spans are made by the SDK's own code, which is slower")

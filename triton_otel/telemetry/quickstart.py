@@ -1,34 +1,99 @@
-"""A span started in one step, where the SDK takes a dozen calls, and the proof that it comes to the same."""
+"""A span started in one step, where the SDK takes dozens of calls, and ended in another."""
 
 from __future__ import annotations
 
+import contextlib
+import random
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
-from opentelemetry.attributes import BoundedAttributes
-from opentelemetry.context import Context
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, TraceState
 
-from triton_otel.telemetry.swapping import UnknownShapeError
+from triton_otel.telemetry.clean import Clean
+from triton_otel.telemetry.samplers import Rules
 
-__all__ = ["direct_start_span", "prove"]
+if TYPE_CHECKING:
+    from opentelemetry.attributes import BoundedAttributes
+    from opentelemetry.context import Context
+
+__all__ = ["direct_start_span", "finishing"]
 
 _FLAGS = tuple(TraceFlags(flags) for flags in range(4))
+_NO_STATE = TraceState()
 _SAMPLED, _RANDOM = 1, 2
+_FIXED = ("_end_time", "_record_exception", "_set_status_on_exception", "_status", "_trace_config")
+_READABLE = (
+    "_name",
+    "_context",
+    "_kind",
+    "_instrumentation_info",
+    "_instrumentation_scope",
+    "_parent",
+    "_start_time",
+    "_end_time",
+    "_attributes",
+    "_resource",
+    "_status",
+)
+_PLAN = "_triton_otel_plan"
 
 
-def direct_start_span(kind_of_span: Any, otherwise: Callable[..., Any]) -> Callable[..., Any]:
+class _Later:
+    """A bounded list of a span that is made when it is first looked at: hardly any span has an event or a link."""
+
+    def __init__(self, limit: str) -> None:
+        self._limit = limit
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, span: Any, owner: type | None = None) -> Any:
+        from opentelemetry.sdk.util import BoundedList
+
+        # Two threads that look at once must find one list.
+        return span.__dict__.setdefault(self._name, BoundedList(getattr(span._limits, self._limit)))
+
+
+class _Plan:
+    """What is the same for the spans of one tracer."""
+
+    def __init__(self, tracer: Any, fixed: dict[str, Any]) -> None:
+        from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics, noop
+        from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+
+        self.sampler = tracer.sampler
+        self.resource = tracer.resource
+        self.rules: Rules | None = None
+        if (type(tracer._tracer_metrics), type(tracer.id_generator)) == (NoOpTracerMetrics, RandomIdGenerator):
+            with contextlib.suppress(LookupError):
+                self.rules = Rules(tracer.sampler)
+        self.fields = {
+            **fixed,
+            "_instrumentation_info": tracer.instrumentation_info,
+            "_instrumentation_scope": tracer._instrumentation_scope,
+            "_resource": tracer.resource,
+            "_sampler": tracer.sampler,
+            "_span_processor": tracer.span_processor,
+            "_limits": tracer._span_limits,
+            "_record_end_metrics": noop,
+        }
+
+
+def direct_start_span(kind_of_span: Any, otherwise: Callable[..., Any], fixed: dict[str, Any]) -> Callable[..., Any]:
     """Return a ``start_span`` for a tracer of the SDK that fills the span's fields itself.
 
     Parameters:
-        kind_of_span: Class of the spans, a subclass of the SDK's.
+        kind_of_span: Class of the spans, a subclass of the SDK's; see :func:`finishing`.
         otherwise: The ``start_span`` for calls that are not those of a request.
+        fixed: Fields of a new span that are the same for all, as the SDK sets them.
     """
-    from opentelemetry.sdk.util import BoundedList
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    fixed = _fixed_fields(otherwise)
+    each_of = _each_of()
+    fixed = {name: fixed[name] for name in _FIXED}
+    new = object.__new__
 
     def start_span(
         tracer: Any,
@@ -41,125 +106,149 @@ def direct_start_span(kind_of_span: Any, otherwise: Callable[..., Any]) -> Calla
         *rest: Any,
         **more: Any,
     ) -> Any:
-        if context is None or start_time is None or links or rest or more or not tracer._is_enabled():
+        plan = tracer.__dict__.get(_PLAN)
+        if plan is None or plan.sampler is not tracer.sampler or plan.resource is not tracer.resource:
+            plan = tracer.__dict__[_PLAN] = _Plan(tracer, fixed)
+        if (
+            plan.rules is None
+            or context is None
+            or start_time is None
+            or links
+            or rest
+            or more
+            or type(attributes) is not Clean
+            or not tracer._is_enabled()
+        ):
             return otherwise(tracer, name, context, kind, attributes, links, start_time, *rest, **more)
-        parent: SpanContext | None = trace.get_current_span(context).get_span_context() if context else None
-        ids = tracer.id_generator
-        if parent is None or not parent.is_valid:
-            parent = None
-            trace_id = ids.generate_trace_id()
-            flags = _RANDOM if ids.is_trace_id_random() else 0
-        else:
-            trace_id = parent.trace_id
-            flags = parent.trace_flags & _RANDOM
-        result = tracer.sampler.should_sample(context, trace_id, name, kind, attributes, ())
-        decision = result.decision
-        if decision.is_sampled():
-            flags |= _SAMPLED
-        span_context = SpanContext(trace_id, ids.generate_span_id(), False, _FLAGS[flags], result.trace_state)
-        at_end = tracer._tracer_metrics.start_span(parent, decision)
-        if not decision.is_recording():
+        parent, span_context, sampled = _identity(context, plan.rules)
+        if not sampled:
             return NonRecordingSpan(span_context)
-        limits = tracer._span_limits
-        span = object.__new__(kind_of_span)
+        span = new(kind_of_span)
         fields = span.__dict__
-        fields.update(fixed)
+        fields.update(plan.fields)
         fields["_name"] = name
         fields["_context"] = span_context
         fields["_kind"] = kind
-        fields["_instrumentation_info"] = tracer.instrumentation_info
-        fields["_instrumentation_scope"] = tracer._instrumentation_scope
         fields["_parent"] = parent
         fields["_start_time"] = start_time
-        fields["_resource"] = tracer.resource
-        fields["_sampler"] = tracer.sampler
-        fields["_span_processor"] = tracer.span_processor
-        fields["_limits"] = limits
         fields["_lock"] = threading.Lock()
-        fields["_attributes"] = kind_of_span.attributes_class(
-            limits.max_span_attributes, result.attributes, False, limits.max_span_attribute_length
-        )
-        fields["_events"] = BoundedList(limits.max_events)
-        fields["_links"] = BoundedList(limits.max_links)
-        fields["_record_end_metrics"] = at_end
-        tracer.span_processor.on_start(span, parent_context=context)
+        fields["_attributes"] = _held(kind_of_span.attributes_class, attributes, fields["_limits"])
+        for processor in each_of(fields["_span_processor"]):
+            # The one for batches does nothing here.
+            if type(processor) is not BatchSpanProcessor:
+                processor.on_start(span, parent_context=context)
         return span
 
     return start_span
 
 
-def _fixed_fields(start_span: Callable[..., Any]) -> dict[str, Any]:
-    """Return the fields that are the same for all spans, as the SDK sets them."""
-    span = start_span(_tracer(sampled=True), "sample")
-    names = ("_end_time", "_record_exception", "_set_status_on_exception", "_status", "_trace_config")
-    return {name: vars(span)[name] for name in names}
+def _identity(context: Context, rules: Rules) -> tuple[SpanContext | None, SpanContext, bool]:
+    """Return the parent of a new span, the span's own context, and whether it is sampled."""
+    parent = trace.get_current_span(context).get_span_context() if context else None
+    if parent is None or not parent.is_valid:
+        parent = None
+        trace_id = random.getrandbits(128) or 1
+        flags, state = _RANDOM, _NO_STATE
+    else:
+        trace_id = parent.trace_id
+        flags, state = parent.trace_flags & _RANDOM, parent.trace_state
+    sampled = rules.sampled(trace_id, parent)
+    if sampled:
+        flags |= _SAMPLED
+    # What SpanContext makes of them: it would look again whether the ids are valid.
+    fields = (trace_id, random.getrandbits(64) or 1, False, _FLAGS[flags], state, True)
+    return parent, tuple.__new__(SpanContext, fields), sampled
 
 
-def prove(of: Callable[..., Any], quick: Callable[..., Any]) -> None:
-    """Start spans in both ways and compare all that they hold, when started and when ended.
+def _held(kind: Any, attributes: Clean, limits: Any) -> Any:
+    """Return what a new span holds its attributes in."""
+    most = limits.max_span_attributes
+    if limits.max_span_attribute_length is not None or (most is not None and len(attributes) > most):
+        return kind(most, attributes, False, limits.max_span_attribute_length)
+    held = object.__new__(kind)
+    held.__dict__.update(
+        _dict=dict(attributes), maxlen=most, dropped=0, max_value_len=None, _lock=threading.Lock(), _immutable=False
+    )
+    return held
+
+
+def finishing(base: Any, attributes_class: Any) -> Any:
+    """Return the class of spans that :func:`direct_start_span` starts.
 
     Parameters:
-        of: The SDK's ``start_span`` of a tracer.
-        quick: The other.
-
-    Raises:
-        UnknownShapeError: They differ.
+        base: The SDK's class, whose constructor makes ``attributes_class`` too.
+        attributes_class: Class of their attributes.
     """
-    state = trace.TraceState([("a", "1")])
-    parents = [None, SpanContext(5, 6, True, TraceFlags(1), state), SpanContext(7, 8, False, TraceFlags(2))]
-    attributes = {"text": "x", "number": 1, "again": 0.5}
-    for sampled in (True, False):
-        tracer = _tracer(sampled=sampled)
-        for parent in parents:
-            context = Context() if parent is None else trace.set_span_in_context(NonRecordingSpan(parent), Context())
-            spans = [
-                start_span(tracer, "sample", context, SpanKind.CLIENT, attributes, None, 1)
-                for start_span in (of, quick)
-            ]
-            started = [_told(span) for span in spans]
-            for span in spans:
-                span.set_attributes({"again": True, "more": "y"})
-                span.set_attributes({"sequence": ["a"], "last": 1})
-                span.set_status(trace.StatusCode.ERROR, "why")
-                span.end(2)
-            ended = [_told(span) for span in spans]
-            if started[0] != started[1] or ended[0] != ended[1]:
-                raise UnknownShapeError(f"{started[0]} became {started[1]}")
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace._tracer_metrics import noop
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    each_of = _each_of()
+    new = object.__new__
+
+    class Span(base):  # type: ignore[misc]
+        _events = _Later("max_events")
+        _links = _Later("max_links")
+
+        def finish(self, attributes: dict[str, Any], end_time: int) -> None:
+            """Do what ``set_attributes`` and ``end`` do."""
+            fields = self.__dict__
+            held = fields["_attributes"]
+            lock = fields["_lock"]
+            with lock:
+                taken = fields["_end_time"] is None and _take(held, attributes)
+                if taken:
+                    fields["_end_time"] = end_time
+                    held._immutable = True
+            if not taken:
+                self.set_attributes(attributes)
+                self.end(end_time)
+                return
+            if (at_end := fields["_record_end_metrics"]) is not noop:
+                at_end()
+            processors = each_of(fields["_span_processor"])
+            for processor in processors:
+                # The one for batches does nothing here.
+                if type(processor) is not BatchSpanProcessor:
+                    processor._on_ending(self)
+            readable = new(ReadableSpan)
+            told = readable.__dict__
+            for name in _READABLE:
+                told[name] = fields[name]
+            told["_events"] = fields.get("_events", ())
+            told["_links"] = fields.get("_links", ())
+            for processor in processors:
+                processor.on_end(readable)
+
+    Span.attributes_class = attributes_class
+    return Span
 
 
-def _tracer(*, sampled: bool) -> Any:
-    """Return a tracer of the SDK that gives every span the same ids."""
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-    from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
+def _each_of() -> Callable[[Any], tuple[Any, ...]]:
+    from opentelemetry.sdk.trace import SynchronousMultiSpanProcessor
 
-    class Same(RandomIdGenerator):
-        def generate_trace_id(self) -> int:
-            return 3
+    def each_of(processor: Any) -> tuple[Any, ...]:
+        """Return the processors that one stands for, if it does no more than to call one after the other."""
+        if type(processor) is SynchronousMultiSpanProcessor:
+            each: tuple[Any, ...] = processor._span_processors
+            return each
+        return (processor,)
 
-        def generate_span_id(self) -> int:
-            return 4
-
-    provider = TracerProvider(
-        sampler=ALWAYS_ON if sampled else ALWAYS_OFF, resource=Resource({}), id_generator=Same(), shutdown_on_exit=False
-    )
-    return provider.get_tracer("sample", "1", "https://example.com")
+    return each_of
 
 
-def _told(span: Any) -> dict[str, Any]:
-    """Return the fields of a span as values that can be compared."""
-    from opentelemetry.sdk.util import BoundedList
-
-    told: dict[str, Any] = {}
-    for name, value in vars(span).items():
-        if isinstance(value, BoundedAttributes):
-            bounds = (value.maxlen, value.max_value_len, value.dropped, value._immutable)
-            told[name] = (list(value.items()), bounds)
-        elif isinstance(value, BoundedList):
-            told[name] = (list(value), value.dropped, vars(value)["_dq"].maxlen)
-        elif isinstance(value, trace.Status):
-            told[name] = (value.status_code, value.description)
-        else:
-            told[name] = type(value) if name == "_lock" else value
-    return told
+def _take(held: BoundedAttributes, attributes: dict[str, Any]) -> bool:
+    """Add attributes that need no cleaning to those of a span; ``False`` where that takes more than an update."""
+    plain = held._dict
+    if (
+        type(attributes) is not Clean
+        or held._immutable
+        or held.max_value_len is not None
+        or (held.maxlen is not None and len(plain) + len(attributes) > held.maxlen)
+        # A key that is set again moves to the end.
+        or not plain.keys().isdisjoint(attributes)
+    ):
+        return False
+    with held._lock:
+        plain.update(attributes)
+    return True

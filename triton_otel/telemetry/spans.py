@@ -16,6 +16,7 @@ from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode, set_span_in_
 
 from triton_otel import _clock
 from triton_otel.telemetry import names
+from triton_otel.telemetry.clean import Clean, clean
 from triton_otel.telemetry.metrics import model_label
 from triton_otel.telemetry.propagation import inject, suppressed
 from triton_otel.telemetry.quiet import note
@@ -85,6 +86,7 @@ class _Known:
                 series[names.NETWORK_PROTOCOL_VERSION] = http_version
             # There are few outcomes, but what a server may answer is not ours to bound.
             if len(self._by_outcome) < _MAX_OUTCOMES:
+                series = clean(series)
                 self._by_outcome[outcome] = series
         return series
 
@@ -130,7 +132,8 @@ class RequestTelemetry:
         self._host = host
         self._port = port
         self._base_url = redact(base_url).rstrip("/")
-        self._pool_name = pool_name
+        # Not one of its subclasses, so that what is learned at the end needs no cleaning.
+        self._pool_name = str(pool_name)
         self._propagation = config.propagation
         self._record = None if instruments is None or config.metrics == "off" else instruments.record_request
         self._start_span = None
@@ -163,7 +166,7 @@ class RequestTelemetry:
         if self._start_span is not None:
             attributes = known.start
             if request_id is not None:
-                attributes = {**attributes, names.REQUEST_ID: request_id}
+                attributes = clean({**attributes, names.REQUEST_ID: request_id})
             try:
                 span = self._start_span(known.name, context, SpanKind.CLIENT, attributes, None, start_ns)
                 # What the API gives out where there is neither an SDK nor a caller's span: it would change nothing.
@@ -223,6 +226,15 @@ class RequestTelemetry:
         error: BaseException | None,
     ) -> None:
         try:
+            if error_type is None and (finish := getattr(span, "finish", None)) is not None:
+                # Of the spans that configure()'s provider makes.
+                finish(_learned(self._pool_name, attempt, status, None), end_ns)
+                return
+        except Exception:  # noqa: BLE001 - a span processor of the application raised
+            note("a span could not be ended")
+            if not span.is_recording():
+                return
+        try:
             if span.is_recording():
                 span.set_attributes(_learned(self._pool_name, attempt, status, error_type))
                 if error_type is not None:
@@ -257,7 +269,7 @@ class RequestTelemetry:
         # Paths hold model names, which come from the caller: without a limit the memory would be his to fill.
         if len(self._known) >= _MAX_ROUTES:
             self._known = {}
-        known = _Known(f"{route.method} {route.template}", start, series)
+        known = _Known(f"{route.method} {route.template}", clean(start), series)
         self._known[route.method, route.path] = known
         return known
 
@@ -279,7 +291,8 @@ def judged(
 
 def _learned(pool_name: str, attempt: Attempt, status: int | None, error_type: str | None) -> Attributes:
     """Return the attributes that are known only at the end; what did not happen is left out."""
-    learned: Attributes = {names.POOL_NAME: pool_name}
+    learned: Attributes = Clean()
+    learned[names.POOL_NAME] = pool_name
     if status is not None:
         learned[names.HTTP_RESPONSE_STATUS_CODE] = status
     if error_type is not None:
