@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from support.command import LOG_LINE, start
@@ -85,6 +86,17 @@ def test_ctrl_c_while_every_thread_waits_for_an_answer() -> None:
         assert (demo.returncode, errors) == (130, "")
         assert "(stopped early)" in output
         assert server.wait_for(lambda: server.connections_open == 0)
+
+
+def test_ctrl_c_leaves_the_report_of_what_was_measured(tmp_path: Path) -> None:
+    page = tmp_path / "run.html"
+    with start("demo", "--seconds", "600", "--report", str(page)) as demo:
+        read_until(demo, LOG_LINE.match)
+        demo.send_signal(signal.SIGINT)
+        output, errors = demo.communicate(timeout=50)
+    assert (demo.returncode, errors) == (130, "")
+    assert "(stopped early)" in output
+    assert page.read_text(encoding="utf-8").count('<figure class="timeline">') == 1
 
 
 def test_termination_ends_it_cleanly_too() -> None:

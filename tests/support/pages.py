@@ -20,6 +20,7 @@ PAGES = (
     "docs/options.md",
     "docs/benchmarks.md",
     "dashboards/README.md",
+    "docs/report.md",
 )
 
 _FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)

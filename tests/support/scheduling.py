@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OneWorkerForEach", "scheduler_for"]
 
-TOGETHER = ("tests/contract/", "tests/benchmarks/")
-"""Folders whose tests share one Triton, or one run."""
+TOGETHER = ("tests/contract/", "tests/benchmarks/", "tests/browser/")
+"""Folders whose tests share one Triton, or one run and its page."""
 
 
 class OneWorkerForEach(LoadScopeScheduling):

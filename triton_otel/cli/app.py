@@ -75,6 +75,7 @@ def command() -> None:
 @click.option(
     "--panel/--plain", default=None, help="Live panel, or log lines. Default: the panel where there is a terminal."
 )
+@click.option("--report", type=_PATH, callback=writable, help="Write a page there with what was recorded, as plots.")
 def demo(
     endpoint: str | None,
     model: str | None,
@@ -84,6 +85,7 @@ def demo(
     max_idle: int | None,
     steady: bool,
     panel: bool | None,
+    report: Path | None,
 ) -> int:
     """Watch the connection pool at work: reuse off, then on.
 
@@ -115,6 +117,7 @@ def demo(
             max_idle=max_idle,
             steady=steady,
             panel=console.is_terminal and not console.is_dumb_terminal if panel is None else panel,
+            report=report,
         ),
         console,
     )
@@ -163,6 +166,13 @@ def demo(
     "--tls-ca-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="PEM file of the authority that signed the server's certificate. Default: the system's.",
+)
+@click.option(
+    "--report",
+    type=_PATH,
+    callback=writable,
+    help="Write the page of --html there, and with it the pool at work, as plots: a turn of this client more in each "
+    "case, after the comparison.",
 )
 @click.option("--html", type=_PATH, callback=writable, help="Write a page with plots there.")
 @click.option("--json", type=_PATH, callback=writable, help="Write the numbers there, round by round.")

@@ -6,23 +6,28 @@ import logging
 import os
 import platform
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.live import Live
 
 from triton_otel import ConnectionPoolConfig, TritonClient, _clock
+from triton_otel.cli.bench import machine
 from triton_otel.cli.embedded import EmbeddedProcess
 from triton_otel.cli.export import export_from_environment
-from triton_otel.cli.figures import Meter
+from triton_otel.cli.figures import Meter, middle
+from triton_otel.cli.files import write
 from triton_otel.cli.glyphs import Glyphs, glyphs_for
 from triton_otel.cli.inputs import describe, make_inputs
 from triton_otel.cli.interrupt import Interrupt
 from triton_otel.cli.load import Load, Wave, background
 from triton_otel.cli.logs import Notes, collected, printed
 from triton_otel.cli.panel import WIDEST, PhaseRow, View, draw
+from triton_otel.cli.recording import Recorder, Recording
 from triton_otel.cli.report import report
+from triton_otel.cli.runpage.page import render
 from triton_otel.cli.server import server_name
 from triton_otel.cli.words import count, one_line
 
@@ -39,6 +44,7 @@ EMBEDDED_MODEL = "add_sub"
 _log = logging.getLogger("triton_otel.cli")
 
 _TICK = 0.25
+_TIMEOUT = 30.0
 
 # Seconds of one wave, about.
 _WAVE = 2.5
@@ -74,6 +80,8 @@ class Settings:
     """Whether all threads are at work all the time, or as in a wave."""
     panel: bool
     """Whether the live panel is shown, in place of the log."""
+    report: Path | None = None
+    """Where the page goes."""
 
 
 def run(settings: Settings, console: Console) -> int:
@@ -114,6 +122,9 @@ class _Demo:
         self._facts: list[str] = []
         self._url = settings.endpoint or ""
         self._server = ""
+        self._machine: dict[str, object] = machine.describe() if settings.report is not None else {}
+        self._recordings: list[Recording] = []
+        self._began = _clock.now()
         self._inputs: dict[str, object] = {}
 
     def measure(self) -> None:
@@ -142,6 +153,7 @@ class _Demo:
         """Print the report on what was measured."""
         results = [phase.result for phase in self._phases if phase.result is not None]
         width = min(WIDEST, self._console.width)
+        self._write_page()
         if results:
             facts = [self._conditions(), *self._facts]
             early = any(phase.result is None or phase.result.seconds < phase.planned for phase in self._phases)
@@ -149,17 +161,27 @@ class _Demo:
         elif self._interrupt():
             self._console.print("Stopped before anything was measured.")
 
+    def _write_page(self) -> None:
+        path = self._settings.report
+        if path is None or not self._recordings:
+            return
+        facts = {**self._machine, "load average at the end": machine.load()}
+        write(path, render(self._view.title, self._recordings, facts, [self._conditions(), *self._facts]))
+        self._facts.append(f"Page: {path}")
+
     def _run(self, phase: PhaseRow, show: Callable[[], None], export: Export | None) -> None:
         settings = self._settings
+        config = ConnectionPoolConfig(
+            max_total=settings.max_total,
+            max_idle=settings.max_idle,
+            reuse=phase.reuse,
+            monitoring=True,
+            stats_interval=1.0,
+        )
         client = TritonClient(
             self._url,
-            pool=ConnectionPoolConfig(
-                max_total=settings.max_total,
-                max_idle=settings.max_idle,
-                reuse=phase.reuse,
-                monitoring=True,
-                stats_interval=1.0,
-            ),
+            timeout=_TIMEOUT,
+            pool=config,
             pool_name=f"demo-reuse-{'on' if phase.reuse else 'off'}",
             model_name=settings.model,
             telemetry_log_fallback="always",
@@ -168,7 +190,7 @@ class _Demo:
             show()
             if not self._inputs and not self._prepare(client):
                 return
-            self._drive(client, phase, show)
+            self._drive(client, phase, show, config)
             if export is not None:
                 export.flush()
         finally:
@@ -205,13 +227,16 @@ class _Demo:
         _log.info("demo on %s, model %s, %s", self._where(), self._settings.model, threads)
         return not self._interrupt()
 
-    def _drive(self, client: TritonClient, phase: PhaseRow, show: Callable[[], None]) -> None:
+    def _drive(
+        self, client: TritonClient, phase: PhaseRow, show: Callable[[], None], config: ConnectionPoolConfig
+    ) -> None:
         inputs = self._inputs
         meter = Meter(phase.reuse, _clock.now(), client.pool_stats(), self._view.gauges)
         self._view.meter = meter
         load = Load(lambda: client.infer(inputs=inputs), self._wave(phase.planned), client.close)
+        recorder = Recorder(client.pool_stats, self._began)
         try:
-            with load:
+            with recorder if self._settings.report is not None else nullcontext(), load:
                 self._watch(load, client, meter, phase.planned, show)
                 load.end()
                 end = _clock.now() + _LAST_REQUESTS
@@ -221,6 +246,19 @@ class _Demo:
             meter.tick(_clock.now(), load.take(), client.pool_stats(), load.errors)
             if meter.requests:
                 phase.result = meter.result(load.samples())
+            if recorder.moments:
+                self._recordings.append(
+                    Recording(
+                        name=phase.name,
+                        config=config.resolve(_TIMEOUT),
+                        moments=recorder.moments,
+                        latencies=meter.latencies(),
+                        requests=meter.requests,
+                        errors=meter.errors,
+                        slow=load.slowest(),
+                        typical=middle(load.samples()),
+                    )
+                )
         show()
 
     def _watch(self, load: Load, client: TritonClient, meter: Meter, seconds: float, show: Callable[[], None]) -> None:

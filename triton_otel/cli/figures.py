@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from triton_otel.pool.stats import PoolStats
     from triton_otel.wire.phases import ConnectionInfo, Timing
 
-__all__ = ["HISTORY", "Gauges", "Meter", "PhaseResult", "Sample", "Samples", "percentile", "typical"]
+__all__ = ["HISTORY", "Gauges", "Meter", "PhaseResult", "Sample", "Samples", "middle", "percentile", "typical"]
 
 HISTORY = 240
 """How many ticks the history of a gauge holds."""
@@ -44,8 +44,13 @@ def percentile(values: Sequence[float], share: float) -> float | None:
 
 def typical(samples: Iterable[Sample], *, reused: bool) -> Sample | None:
     """Return the request of middle duration among those on a reused, or on a new, connection; ``None`` without any."""
-    fitting = sorted((sample for sample in samples if sample[1].reused is reused), key=lambda sample: sample[0].total)
-    return fitting[(len(fitting) - 1) // 2] if fitting else None
+    return middle(sample for sample in samples if sample[1].reused is reused)
+
+
+def middle(samples: Iterable[Sample]) -> Sample | None:
+    """Return the request of middle duration; ``None`` without any."""
+    ordered = sorted(samples, key=lambda sample: sample[0].total)
+    return ordered[(len(ordered) - 1) // 2] if ordered else None
 
 
 class Samples:
@@ -76,8 +81,12 @@ class Samples:
 
     def percentiles(self, *shares: float) -> tuple[float | None, ...]:
         """Return the percentiles in seconds, see :func:`percentile`."""
-        values = sorted(self._kept)
+        values = self.ordered()
         return tuple(percentile(values, share) for share in shares)
+
+    def ordered(self) -> list[float]:
+        """Return the values that are kept, in ascending order."""
+        return sorted(self._kept)
 
 
 @dataclass(frozen=True)
@@ -195,6 +204,10 @@ class Meter:
         """Share of the requests so far, 0 to 1, whose connection had been used before; ``None`` without any."""
         new, reused = self._leases()
         return reused / (new + reused) if new + reused else None
+
+    def latencies(self) -> list[float]:
+        """Return the latencies that are kept, in seconds and in ascending order."""
+        return self._samples.ordered()
 
     def recent(self) -> tuple[float | None, float | None]:
         """Return p50 and p99 in seconds over the last ticks."""

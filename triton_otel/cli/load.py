@@ -84,6 +84,7 @@ class _Worker(threading.Thread):
         super().__init__(name=f"demo-{number + 1}", daemon=True)
         self.latencies: deque[float] = deque(maxlen=_BACKLOG)
         self.samples: deque[Sample] = deque(maxlen=_SAMPLES)
+        self.slowest: Sample | None = None
         self.errors = 0
         self.error: TritonError | None = None
         self.crash: BaseException | None = None
@@ -95,6 +96,7 @@ class _Worker(threading.Thread):
 
     def run(self) -> None:
         over, call, latencies, samples = self._over, self._call, self.latencies, self.samples
+        longest = 0.0
         begun = perf_counter()
         while not over.is_set():
             begin = perf_counter()
@@ -114,7 +116,11 @@ class _Worker(threading.Thread):
                 return
             else:
                 latencies.append(perf_counter() - begin)
-                samples.append((answer.timing, answer.connection))
+                timing = answer.timing
+                samples.append((timing, answer.connection))
+                if timing.total > longest:
+                    longest = timing.total
+                    self.slowest = samples[-1]
 
 
 class Load:
@@ -183,6 +189,11 @@ class Load:
         """Return the last requests of every thread."""
         # A copy first, in one step: the threads may still be adding.
         return [sample for worker in self._workers for sample in worker.samples.copy()]
+
+    def slowest(self) -> Sample | None:
+        """Return the request that took longest; ``None`` before the first answer."""
+        found = [worker.slowest for worker in self._workers if worker.slowest is not None]
+        return max(found, key=lambda sample: sample[0].total, default=None)
 
     def _join(self, seconds: float) -> bool:
         deadline = _clock.now() + seconds

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from triton_otel.cli.glyphs import Glyphs
     from triton_otel.wire.phases import Timing
 
-__all__ = ["comparison", "report", "waterfall"]
+__all__ = ["MEANING", "PHASES", "comparison", "report", "rest", "waterfall"]
 
 PHASES = ("blocked", "connect", "tls", "send", "wait", "receive")
 """The phases of a request in their order."""
@@ -32,7 +32,7 @@ _COLOURS = {
     "client": "bright_black",
 }
 
-_MEANING = {
+MEANING = {
     "blocked": "queue for a connection",
     "connect": "name and TCP",
     "tls": "TLS handshake",
@@ -41,6 +41,7 @@ _MEANING = {
     "receive": "answer in",
     "client": "the client's own work",
 }
+"""What each phase is, in a few words."""
 
 
 def report(
@@ -154,7 +155,7 @@ def _rows(timing: Timing, names: Sequence[str], longest: float, glyphs: Glyphs, 
         grid.add_column(width=meaning, no_wrap=True, style="dim")
     begin = 0.0
     for name in names:
-        seconds = _rest(timing) if name == "client" else getattr(timing, name)
+        seconds = rest(timing) if name == "client" else getattr(timing, name)
         bar = Text()
         if seconds is not None:
             bar = _span(begin, seconds, longest, glyphs, bars, _COLOURS[name])
@@ -163,12 +164,13 @@ def _rows(timing: Timing, names: Sequence[str], longest: float, glyphs: Glyphs, 
             name,
             "none" if seconds is None else f"{milliseconds(seconds)} ms",
             bar,
-            *([_MEANING[name]] if meaning else []),
+            *([MEANING[name]] if meaning else []),
         )
     return grid
 
 
-def _rest(timing: Timing) -> float:
+def rest(timing: Timing) -> float:
+    """Return the seconds of a request that belong to no phase: the client's own work."""
     return max(0.0, timing.total - sum(getattr(timing, name) or 0.0 for name in PHASES))
 
 

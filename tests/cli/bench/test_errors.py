@@ -41,6 +41,7 @@ def server() -> Iterator[EmbeddedTriton]:
         (["--endpoint", "h", "--model", "m", "--payload", "big"], "'big' is no size; write bytes, or a number with KB"),
         (["--endpoint", "h", "--model", "m", "--html", "/nowhere/x.html"], "the folder /nowhere does not exist"),
         (["--endpoint", "h", "--model", "m", "--json", "/"], "is a folder; name a file"),
+        (["--endpoint", "h", "--model", "m", "--report", "/nowhere/x.html"], "the folder /nowhere does not exist"),
         (["--endpoint", "h", "--model", "m", "--tls-ca-file", "/nowhere.pem"], "--tls-ca-file"),
     ],
 )

@@ -15,10 +15,12 @@ from triton_otel.cli.bench import kinds, machine, report
 from triton_otel.cli.bench.cells import size
 from triton_otel.cli.bench.measure import Bench, Case, Result, Series, result_of
 from triton_otel.cli.bench.progress import progress
+from triton_otel.cli.bench.recorded import record
 from triton_otel.cli.bench.shapes import tensors
 from triton_otel.cli.bench.tables import tables
 from triton_otel.cli.bench.target import Target
 from triton_otel.cli.failure import CliError
+from triton_otel.cli.files import write
 from triton_otel.cli.glyphs import glyphs_for
 from triton_otel.cli.interrupt import Interrupt
 from triton_otel.cli.load import background
@@ -30,6 +32,7 @@ from triton_otel.kserve.dtypes import datatype_of
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from triton_otel.cli.recording import Recording
     from triton_otel.options import Endpoint
 
 __all__ = ["Settings", "run"]
@@ -66,6 +69,8 @@ class Settings:
     """Where the page goes."""
     json: Path | None
     """Where the numbers go."""
+    report: Path | None = None
+    """Where the page goes that also shows the pool at work."""
 
 
 def run(settings: Settings, console: Console) -> int:
@@ -99,6 +104,7 @@ class _Command:
         self._results: list[Result] = []
         self._facts: dict[str, Any] = {}
         self._target: Target | None = None
+        self._recordings: list[Recording] = []
 
     def prepare(self) -> bool:
         """Ask for server and model, choose the inputs and try them; return whether that is done."""
@@ -190,6 +196,11 @@ class _Command:
                 ours = next(result for result in found if result.client in kinds.BASE)
                 if ours.failed:
                     raise CliError(f"{ours.series}: {ours.failed}")
+                if settings.report is not None:
+                    progress(f"{case.section}, {case.name}: recording")
+                    recording = record(case.series[0].target, case.section, self._interrupt)
+                    progress("")
+                    self._recordings += [recording] if recording is not None else []
 
     def _introduction(self, cases: Sequence[Case]) -> str:
         settings, facts = self._settings, self._facts
@@ -220,12 +231,16 @@ class _Command:
             "times."
         )
         self._console.print(f"Versions: {machine.words(facts['packages'])}.")
+        title = f"triton-otel bench: {settings.model}"
         if settings.html is not None:
-            title = f"triton-otel bench: {settings.model}"
-            _write(settings.html, report.render(title, facts, results, stopped=stopped))
+            write(settings.html, report.render(title, facts, results, stopped=stopped))
             self._console.print(f"Page: {settings.html}")
+        if settings.report is not None:
+            page = report.render(title, facts, results, self._recordings, stopped=stopped)
+            write(settings.report, page)
+            self._console.print(f"Page with the pool at work: {settings.report}")
         if settings.json is not None:
-            _write(settings.json, report.as_json(facts, results, stopped=stopped))
+            write(settings.json, report.as_json(facts, results, stopped=stopped))
             self._console.print(f"Numbers: {settings.json}")
 
 
@@ -253,10 +268,3 @@ def _case(target: Target, kind: str, count: int) -> tuple[Case, list[Result]]:
     there = tuple(one for name, one in series.items() if name not in absent)
     case = Case(kind, words, there)
     return case, [replace(result_of(case, series[name]), failed=reason) for name, reason in absent.items()]
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise CliError(f"{one_line(path)} cannot be written: {error.strerror or error}") from error

@@ -63,22 +63,24 @@ svg text { fill: var(--ink); font: 12px system-ui, sans-serif; }
 svg .axis, svg .value { fill: var(--soft); font-size: 11px; }
 .grid { stroke: var(--rule); } .whisker { stroke: var(--ink); stroke-opacity: .55; fill: none; }
 .line { stroke-width: 2; fill: none; }
+figure { margin: 14px 0; } figcaption { font-size: 14px; font-weight: 600; }
 .half rect { fill-opacity: .6; } .pale rect { fill-opacity: .4; }
 """
 
 
-def document(title: str, parts: Iterable[str]) -> str:
+def document(title: str, parts: Iterable[str], style: str = "") -> str:
     """Return the page.
 
     Parameters:
         title: Its title, also the heading.
         parts: HTML, one after the other.
+        style: CSS that it needs beside that of every page.
     """
     body = "\n".join([f"<h1>{escape(title)}</h1>", *parts])
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title>\n<style>{_CSS}{_colours()}</style></head>\n"
+        f"<title>{escape(title)}</title>\n<style>{_CSS}{_colours()}{style}</style></head>\n"
         f"<body>\n{body}\n</body></html>\n"
     )
 

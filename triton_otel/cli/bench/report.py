@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from triton_otel.cli.bench import page
 from triton_otel.cli.bench.cells import tick
+from triton_otel.cli.bench.recorded import RECORDED
 from triton_otel.cli.bench.svg import Bar, bars, lines
 from triton_otel.cli.bench.tables import COST, TIMES, connections, cost_cells, times_cells
+from triton_otel.cli.runpage.page import sections
+from triton_otel.cli.runpage.styles import CSS
 
 if TYPE_CHECKING:
     from triton_otel.cli.bench.measure import Result
+    from triton_otel.cli.recording import Recording
 
 __all__ = ["as_json", "render"]
 
@@ -20,13 +24,21 @@ _SHADES = (("p50", ""), ("p90", " half"), ("p99", " pale"))
 _ENGLISH = "{:,.0f}".format
 
 
-def render(title: str, facts: Mapping[str, Any], results: Sequence[Result], *, stopped: bool = False) -> str:
+def render(
+    title: str,
+    facts: Mapping[str, Any],
+    results: Sequence[Result],
+    recordings: Sequence[Recording] = (),
+    *,
+    stopped: bool = False,
+) -> str:
     """Return the page.
 
     Parameters:
         title: Its heading.
         facts: What it ran on.
         results: Every series, also those that failed.
+        recordings: The pool of our client at work, in turns of their own.
         stopped: Whether it was stopped early.
     """
     parts = [page.paragraph(page.METHOD)]
@@ -37,7 +49,10 @@ def render(title: str, facts: Mapping[str, Any], results: Sequence[Result], *, s
         parts += _overview(kind, [one for one in results if one.section == kind and not one.failed])
     for section, case in dict.fromkeys((result.section, result.case) for result in results):
         parts += _case(case, [one for one in results if (one.section, one.case) == (section, case)])
-    return page.document(title, parts)
+    if recordings:
+        parts += [page.heading("The pool at work", "pool"), page.paragraph(RECORDED)]
+        parts += sections(recordings, together=False)
+    return page.document(title, parts, CSS if recordings else "")
 
 
 def _overview(kind: str, results: Sequence[Result]) -> list[str]:
