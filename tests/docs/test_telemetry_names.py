@@ -15,7 +15,7 @@ README, POOL = "README.md", "CONNECTION_POOL_README.md"
 TEXTS = {value for name, value in vars(names).items() if name.isupper() and isinstance(value, str)}
 HISTOGRAMS = {names.REQUEST_DURATION, names.CONNECTIONS_WAIT_TIME, names.CONNECTIONS_CREATE_TIME}
 SERIES = {metric.name for metric in METRICS.values() if metric.level == "basic"}
-DOTTED = re.compile(r"`((?:triton|http|server|url|network|error)\.[a-z_.]+)`")
+DOTTED = re.compile(r"`((?:triton|http|server|url|network|error|tls)\.[a-z_.]+)`")
 
 
 def underscored(name: str) -> str:
@@ -72,9 +72,11 @@ def test_the_kinds_of_the_series_are_right() -> None:
 def test_every_attribute_of_a_span_is_described() -> None:
     (rows,) = [rows for head, rows in tables(prose(README)) if head[0] == "attribute"]
     described = {name for row in rows for name in re.findall(r"`([^`]+)`", row[0])}
-    attributes = {text for text in TEXTS if re.fullmatch(r"(?:triton|http|server|url|network|error)\.[a-z_.]+", text)}
+    dotted = re.compile(r"(?:triton|http|server|url|network|error|tls)[.][a-z_.]+")
+    attributes = {text for text in TEXTS if dotted.fullmatch(text)}
+    events = {value for name, value in vars(names).items() if name.startswith("EVENT_")}
     of_series_only = {names.CONNECTION_CLOSE_REASON, names.CONNECTION_STATE}
-    assert described == attributes - set(METRICS) - of_series_only
+    assert described == attributes - set(METRICS) - of_series_only - events
 
 
 def test_every_close_reason_is_described() -> None:

@@ -68,7 +68,7 @@ class AsyncTritonClient(TaskBinding):
         tls_verify: Whether the server's certificate is verified.  Default ``True``.
         tls_server_name: Name to ask for and to verify in place of the endpoint's host.
         telemetry_metrics: ``off``, ``basic`` (default) or ``full``.
-        telemetry_spans: ``off`` or ``basic`` (default).
+        telemetry_spans: ``off``, ``basic`` (default), ``full`` or ``debug``.
         telemetry_propagation: When the W3C trace context is sent: ``always`` (default), ``sampled`` or ``off``.
         telemetry_log_fallback: When the pool's numbers go to the log, if monitoring is on: ``auto`` (default),
             ``always`` or ``off``.

@@ -67,10 +67,13 @@ class Binding(Generic[C]):
             loop=loop,
         )
         core: C = lease.core  # type: ignore[assignment]
-        detailed = is_detailed(self._config.telemetry)
-        kind = DetailedTelemetry if detailed else RequestTelemetry
+        levels = self._config.telemetry
+        detailed = is_detailed(levels)
+        more: dict[str, Any] = {}
+        if levels.spans in ("full", "debug"):
+            more["setups"] = core.show_setups(self._tracer_provider)
         try:
-            self._telemetry = kind(
+            self._telemetry = (DetailedTelemetry if detailed else RequestTelemetry)(
                 host=self._endpoint.host,
                 port=self._endpoint.port,
                 base_url=str(self._endpoint),
@@ -78,6 +81,7 @@ class Binding(Generic[C]):
                 config=self._config.telemetry,
                 tracer_provider=self._tracer_provider,
                 instruments=core.instruments,
+                **more,
             )
         except BaseException:
             registry.release(lease)

@@ -16,9 +16,12 @@ from triton_otel.pool.housekeeper import HOUSEKEEPER
 from triton_otel.pool.sync import ConnectionPool
 from triton_otel.pool.waiting import PoolClosed
 from triton_otel.telemetry.fallback import StatsLog
+from triton_otel.telemetry.setups import SetupSpans
 from triton_otel.wire.connect import BoundedBackend
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
     from triton_otel.options import ClientConfig, ConnectionPoolConfig
     from triton_otel.pool.aio import AsyncConnectionPool
     from triton_otel.pool.stats import PoolStats
@@ -51,6 +54,7 @@ class Core:
         self.name = name
         self._level = config.telemetry.metrics
         self.instruments = instruments
+        self.setups: SetupSpans | None = None
         self._closed = False
         self._warm: dict[object, Any] = {}
         self._proxy = proxy_for(config.proxy)
@@ -84,6 +88,14 @@ class Core:
             self.instruments.add(self.pool, self.name, self._level)
         if self._stats_log is not None:
             HOUSEKEEPER.add(self._stats_log)
+
+    def show_setups(self, tracer_provider: TracerProvider | None) -> SetupSpans:
+        """Make a span of every connect from now on; return what knows them."""
+        if self.setups is None:
+            # Of two clients that come at once one may keep spans that it alone knows; nobody links to those.
+            self.setups = SetupSpans(tracer_provider, self.name)
+            self.pool.on_connect = self.setups.connected
+        return self.setups
 
     def stats(self) -> PoolStats:
         """Return the pool's numbers."""

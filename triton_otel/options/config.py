@@ -140,7 +140,7 @@ class ClientConfig:
             tls_verify: Whether the server's certificate is verified.  Default True.
             tls_server_name: Name to ask for and to verify.
             telemetry_metrics: ``off``, ``basic`` (default) or ``full``.
-            telemetry_spans: ``off`` or ``basic`` (default).
+            telemetry_spans: ``off``, ``basic`` (default), ``full`` or ``debug``.
             telemetry_propagation: ``always`` (default), ``sampled`` or ``off``.
             telemetry_log_fallback: ``auto`` (default), ``always`` or ``off``.
             environ: Environment variables; None means the process's own.

@@ -84,7 +84,7 @@ class TelemetryConfig:
     """
 
     metrics: Literal["off", "basic", "full"] = "basic"
-    spans: Literal["off", "basic"] = "basic"
+    spans: Literal["off", "basic", "full", "debug"] = "basic"
     propagation: Literal["always", "sampled", "off"] = "always"
     log_fallback: Literal["auto", "always", "off"] = "auto"
 

@@ -290,10 +290,11 @@ OPTIONS: tuple[Option, ...] = (
         key="telemetry.spans",
         field="spans",
         group="telemetry",
-        kind=choice(("off", "basic")),
+        kind=choice(("off", "basic", "full", "debug")),
         section="advanced",
         default="basic",
-        text="Which spans are recorded.",
+        text="Which spans are recorded. `full` adds one for the wait in the queue, one for the set-up of a connection, "
+        "and sizes of bodies; `debug` adds events for the phases of a request.",
     ),
     Option(
         key="telemetry.propagation",

@@ -295,6 +295,7 @@ class ThreadLeases:
         self._tell_wait(waiter, attempt, "_OTHER")
 
     def _tell_wait(self, waiter: Waiter, attempt: Attempt, error_type: str | None) -> None:
+        attempt.blocked_since = waiter.since
         attempt.blocked = _clock.now() - waiter.since
         if self.observer is not None:
             # A slot may be in this thread's hands: an observer that fails must not lose it.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,6 +25,7 @@ from triton_otel.pool.waiting import FullObserver
 from triton_otel.wire.aio.connection import AsyncHTTPConnection
 from triton_otel.wire.connection import HTTPConnection
 from triton_otel.wire.http11 import IDLE as READY
+from triton_otel.wire.phases import Connect
 
 if TYPE_CHECKING:
     from triton_otel.pool.leases import ThreadLeases
@@ -48,6 +50,29 @@ def limits(
     }
 
 
+def _connect(slot: Slot, attempt: Attempt, error_type: str | None) -> Connect:
+    """Return what is known of an attempt to connect; its phases are there."""
+    link = slot.link
+    tls = None if link.stream is None else link.stream.get_extra_info("ssl_object")
+    # A backend of the caller's may have its own idea of a TLS object.
+    version = getattr(tls, "version", None)
+    assert attempt.connect is not None
+    ended = link.connected_at if error_type is None and link.connected_at else _clock.now()
+    return Connect(
+        id=slot.id,
+        host=slot.key[1].decode("ascii", "replace"),
+        port=slot.key[2],
+        peer=link.peer,
+        started=ended - attempt.connect - (attempt.tls or 0.0),
+        ended=ended,
+        lookup=attempt.lookup,
+        connect=attempt.connect,
+        tls=attempt.tls,
+        tls_version=None if version is None else version(),
+        error_type=error_type,
+    )
+
+
 class Keeper(Protocol):
     """Who calls a pool's upkeep when it is due: see :class:`~triton_otel.pool.housekeeper.Housekeeper`."""
 
@@ -66,6 +91,8 @@ class PoolShell:
 
     _leases_of: type[ThreadLeases]
     _leases: ThreadLeases
+    on_connect: Callable[[Connect], None] | None = None
+    """Told of every attempt to connect; never while the pool's lock is held."""
 
     def _begin(self, state: dict[str, Any], keeper: Keeper = HOUSEKEEPER) -> None:
         """Set the books up.
@@ -141,6 +168,9 @@ class PoolShell:
 
     def report_created(self, slot: Slot, attempt: Attempt, error_type: str | None) -> None:
         """Tell the observer of a connection that was made, or could not be made (``error_type``)."""
+        if self.on_connect is not None and attempt.connect is not None:
+            with contextlib.suppress(Exception):
+                self.on_connect(_connect(slot, attempt, error_type))
         if self.observer is not None and attempt.connect is not None:
             seconds = attempt.connect + (attempt.tls or 0.0)
             with contextlib.suppress(Exception):

@@ -61,6 +61,10 @@ NETWORK_PEER_ADDRESS = "network.peer.address"
 NETWORK_PEER_PORT = "network.peer.port"
 ERROR_TYPE = "error.type"
 
+TLS_PROTOCOL_VERSION = "tls.protocol.version"
+HTTP_REQUEST_BODY_SIZE = "http.request.body.size"
+HTTP_RESPONSE_BODY_SIZE = "http.response.body.size"
+
 # Attributes of Triton and ours.
 MODEL_NAME = "triton.model_name"
 MODEL_VERSION = "triton.model_version"
@@ -72,11 +76,24 @@ CONNECTION_REQUESTS = "triton.connection.requests"
 CONNECTION_AGE = "triton.connection.age"
 CONNECTION_CLOSE_REASON = "triton.connection.close_reason"
 PHASE_BLOCKED = "triton.phase.blocked"
+PHASE_DNS = "triton.phase.dns"
 PHASE_CONNECT = "triton.phase.connect"
 PHASE_TLS = "triton.phase.tls"
 PHASE_SEND = "triton.phase.send"
 PHASE_WAIT = "triton.phase.wait"
 PHASE_RECEIVE = "triton.phase.receive"
+
+# Names of spans, before host and port.
+SPAN_WAIT_FOR_CONNECTION = "HTTP wait_for_connection"
+SPAN_CONNECTION_SETUP = "HTTP connection_setup"
+
+# Events of a request's span.
+EVENT_QUEUED = "triton.request.queued"
+EVENT_LEASED = "triton.request.leased"
+EVENT_SENDING = "triton.request.sending"
+EVENT_SENT = "triton.request.sent"
+EVENT_FIRST_BYTE = "triton.request.first_byte"
+EVENT_LAST_BYTE = "triton.request.last_byte"
 
 OTHER = "_OTHER"
 """Stands for every value beyond a closed list or beyond a limit."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import httpcore
 
 from triton_otel import _clock
+from triton_otel.wire.stream import looked_up
 
 __all__ = ["BoundedBackend"]
 
@@ -76,10 +77,13 @@ def _looked_up(host: str, port: int, timeout: float) -> list[str]:
             answers.put(error)
 
     threading.Thread(target=ask, name="triton-otel-lookup", daemon=True).start()
+    started = _clock.now()
     try:
         answer = answers.get(timeout=timeout)
     except queue.Empty:
         raise httpcore.ConnectTimeout(f"the look-up of {host} took too long") from None
+    finally:
+        looked_up(started)
     if isinstance(answer, list):
         return answer
     raise httpcore.ConnectError(str(answer)) from answer

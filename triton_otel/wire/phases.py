@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Attempt", "ConnectionInfo", "Timing"]
+__all__ = ["Attempt", "Connect", "ConnectionInfo", "Timing"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,31 @@ class ConnectionInfo:
     """Address and port at the other end of the socket; ``None`` for a Unix domain socket."""
 
 
+@dataclass(frozen=True)
+class Connect:
+    """One attempt to open a connection.  Times are seconds of :mod:`triton_otel._clock`, phases are in seconds."""
+
+    id: int
+    """Number of the connection, as in :class:`ConnectionInfo`."""
+    host: str
+    """Where it leads to."""
+    port: int
+    peer: tuple[str, int] | None
+    """Address and port at the other end of the socket: a proxy's, where there is one."""
+    started: float
+    ended: float
+    lookup: float | None
+    """Name resolution, which is part of ``connect``; ``None`` where there was none, or it cannot be told."""
+    connect: float
+    """Name resolution and TCP connect."""
+    tls: float | None
+    """TLS handshake."""
+    tls_version: str | None
+    """As Python's ``ssl`` names it."""
+    error_type: str | None
+    """Why it failed; ``None`` when it did not."""
+
+
 class Attempt:
     """Facts of one request, filled while it runs.  Times are seconds of :mod:`triton_otel._clock`.
 
@@ -59,6 +84,7 @@ class Attempt:
     # On the class, as what holds until something else is known: most of it never is for a request that goes over a
     # connection that is there, and setting all of it for each one would be half of the cost of an attempt.
     blocked: float | None = None
+    blocked_since: float | None = None
     connection_id: int | None = None
     reused: bool | None = None
     requests: int | None = None
@@ -66,6 +92,7 @@ class Attempt:
     resend_count = 0
     connect: float | None = None
     tls: float | None = None
+    lookup: float | None = None
     peer: tuple[str, int] | None = None
     http_version: str | None = None
     send_started: float | None = None
@@ -84,7 +111,7 @@ class Attempt:
 
     def reset(self) -> None:
         """Forget what happened on the wire: the request starts over on another connection."""
-        self.connect = self.tls = self.peer = self.http_version = None
+        self.connect = self.tls = self.lookup = self.peer = self.http_version = None
         self.forget_bytes()
 
     def forget_bytes(self) -> None:

@@ -22,7 +22,7 @@ from triton_otel import _clock
 if TYPE_CHECKING:
     from triton_otel.wire.phases import Attempt
 
-__all__ = ["Link", "WatchedBackend", "current_link", "opening"]
+__all__ = ["Link", "WatchedBackend", "current_link", "looked_up", "opening"]
 
 _SLICE = 16 * 1024
 
@@ -182,6 +182,13 @@ def opening(link: Link) -> Iterator[None]:
 def current_link() -> Link | None:
     """Return the link that connections opened here belong to; ``None`` outside of a pool."""
     return _opening.get()
+
+
+def looked_up(since: float) -> None:
+    """Note that the name of the place that is connected to here has been looked up, from ``since`` until now."""
+    link = current_link()
+    if link is not None and link.attempt is not None:
+        link.attempt.lookup = _clock.now() - since
 
 
 class WatchedStream(NetworkStream):

@@ -13,8 +13,10 @@ import anyio
 import httpcore
 from httpcore._backends.auto import AutoBackend
 
+from triton_otel import _clock
 from triton_otel.wire.aio.runtime import running_loop
 from triton_otel.wire.aio.sockets import SocketStream
+from triton_otel.wire.stream import looked_up
 
 __all__ = ["SocketBackend", "default_backend"]
 
@@ -96,7 +98,11 @@ async def _addresses(loop: asyncio.AbstractEventLoop, host: str, port: int) -> l
     with contextlib.suppress(ValueError):
         version = ipaddress.ip_address(host).version
         return [(socket.AF_INET6 if version == 6 else socket.AF_INET, (host, port))]
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    started = _clock.now()
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    finally:
+        looked_up(started)
     addresses: list[Address] = list(dict.fromkeys((int(entry[0]), entry[4]) for entry in found))
     first = [address for address in addresses if address[0] == addresses[0][0]]
     other = [address for address in addresses if address[0] != addresses[0][0]]
