@@ -1,1 +1,1 @@
-"""Grafana dashboards: the boards as data, the program that draws them, the files it writes."""
+"""Grafana dashboards and Prometheus rules: the boards as data, the program that draws them, the files it writes."""

@@ -22,6 +22,8 @@ TAG = "triton-otel"
 
 COLUMNS = 24
 REFRESH = "30s"
+EXPORT_INTERVAL = "1m"
+"""The SDK's default: with it Grafana takes windows of four minutes for rates, in which a counter has several values."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,8 @@ def _panel(panel: Panel, place: _Place) -> Any:
 def _query(query: Query, letter: str, *, instant: bool) -> Any:
     builder = prometheus.Dataquery().expr(query.expr).legend_format(query.legend).ref_id(letter)
     builder.datasource(_prometheus())
+    if "$__rate_interval" in query.expr:
+        builder.interval(EXPORT_INTERVAL)
     if instant:
         return builder.instant()
     return builder.range().exemplar(query.exemplar)
