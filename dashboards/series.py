@@ -42,6 +42,14 @@ WAIT_TIME = _seconds(names.CONNECTIONS_WAIT_TIME)
 CREATE_TIME = _seconds(names.CONNECTIONS_CREATE_TIME)
 DURATION = _seconds(names.REQUEST_DURATION)
 
+# Those that are there with telemetry.metrics=full only.
+OPEN_CONNECTIONS = underscored(names.OPEN_CONNECTIONS)
+ACTIVE_REQUESTS = underscored(names.ACTIVE_REQUESTS)
+USE_TIME = _seconds(names.CONNECTIONS_USE_TIME)
+LIFETIME = _seconds(names.CONNECTION_DURATION)
+REQUEST_SIZE = f"{underscored(names.REQUEST_BODY_SIZE)}_bytes"
+RESPONSE_SIZE = f"{underscored(names.RESPONSE_BODY_SIZE)}_bytes"
+
 # Labels.
 SERVICE = "job"
 INSTANCE = "instance"
@@ -50,6 +58,9 @@ MODEL = underscored(names.MODEL_NAME)
 REUSED = underscored(names.CONNECTION_REUSED)
 REASON = underscored(names.CONNECTION_CLOSE_REASON)
 ERROR = underscored(names.ERROR_TYPE)
+HOST = underscored(names.SERVER_ADDRESS)
+PORT = underscored(names.SERVER_PORT)
+STATE = underscored(names.CONNECTION_STATE)
 TEMPLATE = underscored(names.URL_TEMPLATE)
 
 # Triton's.

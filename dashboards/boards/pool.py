@@ -12,6 +12,9 @@ from triton_otel.telemetry import names
 __all__ = ["BOARD"]
 
 CHOSEN = selected(**{series.SERVICE: "service", series.INSTANCE: "instance", series.POOL: "pool"})
+PROCESS = selected(**{series.SERVICE: "service", series.INSTANCE: "instance"})
+PLACE = (series.HOST, series.PORT)
+ADDRESS = f"{{{{{series.HOST}}}}}:{{{{{series.PORT}}}}}"
 EACH = (series.SERVICE, series.POOL)
 NAME = f"{{{{{series.POOL}}}}}"
 WITHOUT_ERROR, WITH_ERROR = f'{series.ERROR}=""', f'{series.ERROR}!=""'
@@ -241,10 +244,61 @@ CHURN = Row(
     ),
 )
 
+PLACES = Row(
+    "Where do connections lead? (telemetry.metrics=full)",
+    (
+        Panel(
+            title="Connections by server",
+            description="Open connections to each server, idle and active, of all pools. Several servers share the "
+            "limit: one that takes most of it starves the others. Empty without telemetry.metrics=full.",
+            unit="short",
+            width=6,
+            stacked=True,
+            queries=(
+                Query(
+                    by((*PLACE, series.STATE), of(series.OPEN_CONNECTIONS, PROCESS)),
+                    f"{{{{{series.STATE}}}}} {ADDRESS}",
+                ),
+            ),
+        ),
+        Panel(
+            title="Requests under way",
+            description="Requests that have begun and not ended, those that queue among them. More than connections: "
+            "the rest waits. Empty without telemetry.metrics=full.",
+            unit="short",
+            width=6,
+            queries=(Query(by(PLACE, of(series.ACTIVE_REQUESTS, PROCESS)), ADDRESS),),
+        ),
+        Panel(
+            title="Use of a connection, p95",
+            description="From the lease of a connection to its return, which is the time in Little's law for the pool. "
+            "Longer than the requests: answers are read late or not closed. Empty without telemetry.metrics=full.",
+            unit="s",
+            width=6,
+            queries=(Query(quantile(0.95, series.USE_TIME, EACH, CHOSEN), NAME, exemplar=True),),
+            links=(SLOWER,),
+        ),
+        Panel(
+            title="Life of a connection, mean",
+            description="From its opening to its end, of those that ended. Seconds where keep_alive is minutes: the "
+            "reasons are in the panel Closed, by reason. Empty without telemetry.metrics=full.",
+            unit="s",
+            width=6,
+            queries=(
+                Query(
+                    f"{by(PLACE, per_second(f'{series.LIFETIME}_sum', PROCESS))} / "
+                    f"{by(PLACE, per_second(f'{series.LIFETIME}_count', PROCESS))}",
+                    ADDRESS,
+                ),
+            ),
+        ),
+    ),
+)
+
 BOARD = Board(
     uid="triton-otel-pool",
     title="Triton client: Pool",
     description="The connection pools of triton_otel: how full, who waits, whether connections live.",
     variables=(SOURCE, JAEGER, SERVICE, INSTANCE, POOL),
-    rows=(NOW, CONNECTIONS, WAITING, CHURN),
+    rows=(NOW, CONNECTIONS, WAITING, CHURN, PLACES),
 )

@@ -173,10 +173,32 @@ CALLS = Row(
     ),
 )
 
+SIZES = Row(
+    "How large are they? (telemetry.metrics=full)",
+    (
+        Panel(
+            title="Bodies of requests, p95",
+            description="Bytes on the wire, compressed where compression is on. Megabytes: the network and not the "
+            "model may be what a request waits for. Empty without telemetry.metrics=full.",
+            unit="bytes",
+            width=12,
+            queries=(Query(quantile(0.95, series.REQUEST_SIZE, EACH, CHOSEN), NAME),),
+        ),
+        Panel(
+            title="Bodies of answers, p95",
+            description="Bytes on the wire, compressed where compression is on. Ask only for the outputs you need. "
+            "Empty without telemetry.metrics=full.",
+            unit="bytes",
+            width=12,
+            queries=(Query(quantile(0.95, series.RESPONSE_SIZE, EACH, CHOSEN), NAME),),
+        ),
+    ),
+)
+
 BOARD = Board(
     uid="triton-otel-requests",
     title="Triton client: Requests",
     description="Requests of triton_otel as their callers see them: rate, failures, latency by model.",
     variables=(SOURCE, JAEGER, SERVICE, INSTANCE, MODEL),
-    rows=(NOW, LOAD, LATENCY, CALLS),
+    rows=(NOW, LOAD, LATENCY, CALLS, SIZES),
 )

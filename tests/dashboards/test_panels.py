@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.boards import BOARDS, panels
 
-UNITS = {"s", "short", "none", "percentunit", "reqps", "cps", "cpm"}
+UNITS = {"s", "short", "none", "percentunit", "reqps", "cps", "cpm", "bytes"}
 """Names of units in Grafana, of which others would be shown as if they were text."""
 
 each_board = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)

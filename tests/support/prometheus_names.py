@@ -10,33 +10,14 @@ from typing import Any
 from opentelemetry.semconv._incubating.metrics import otel_metrics
 
 from triton_otel.telemetry import names
-from triton_otel.telemetry.series import COUNTERS, GAUGES
+from triton_otel.telemetry.catalogue import METRICS
 
 __all__ = ["catalogue", "ours", "sdk", "triton"]
 
 RESOURCE = {"job", "instance"}
 """Labels that the exporter makes of service.name and service.instance.id, or of the scraped target."""
 
-_OWN_LABELS = {
-    names.CONNECTIONS_ACQUIRED: {names.CONNECTION_REUSED},
-    names.CONNECTIONS_OPENED: {names.ERROR_TYPE},
-    names.CONNECTIONS_CLOSED: {names.CONNECTION_CLOSE_REASON},
-    names.RESENDS: {names.ERROR_TYPE},
-}
-_HISTOGRAMS = {
-    names.REQUEST_DURATION: {
-        names.HTTP_REQUEST_METHOD,
-        names.HTTP_RESPONSE_STATUS_CODE,
-        names.SERVER_ADDRESS,
-        names.SERVER_PORT,
-        names.URL_TEMPLATE,
-        names.NETWORK_PROTOCOL_VERSION,
-        names.ERROR_TYPE,
-        names.MODEL_NAME,
-    },
-    names.CONNECTIONS_WAIT_TIME: {names.POOL_NAME, names.ERROR_TYPE},
-    names.CONNECTIONS_CREATE_TIME: {names.POOL_NAME, names.SERVER_ADDRESS, names.SERVER_PORT, names.ERROR_TYPE},
-}
+_UNITS = {names.SECOND: "_seconds", names.BYTE: "_bytes"}
 _SDK_LABELS = {
     "otel.component.name",
     "otel.component.type",
@@ -69,11 +50,13 @@ def catalogue() -> dict[str, set[str]]:
 
 def ours() -> dict[str, set[str]]:
     """Return the client's series with their labels."""
-    found = {_underscored(name): {names.POOL_NAME} for name, *_ in GAUGES}
-    for name, *_ in COUNTERS:
-        found[f"{_underscored(name)}_total"] = {names.POOL_NAME} | _OWN_LABELS.get(name, set())
-    for name, labels in _HISTOGRAMS.items():
-        found |= _histogram(f"{_underscored(name)}_seconds", labels)
+    found: dict[str, set[str]] = {}
+    for metric in METRICS.values():
+        name, labels = f"{_underscored(metric.name)}{_UNITS.get(metric.unit, '')}", set(metric.attributes)
+        if metric.kind == "histogram":
+            found |= _histogram(name, labels)
+        else:
+            found[f"{name}_total" if metric.kind == "counter" else name] = labels
     return _labelled(found)
 
 
