@@ -238,6 +238,13 @@ def test_many_paths_do_not_pile_up(make_telemetry, make_route, attempt):
         ("https://token@h", "https://REDACTED@h"),
         ("https://a:b@c@h/p", "https://REDACTED:REDACTED@h/p"),
         ("http://h/path@with:at", "http://h/path@with:at"),
+        ("http://h/p?sig=secret&a=b", "http://h/p?sig=REDACTED&a=b"),
+        ("http://h/p?a=b&X-Goog-Signature=secret", "http://h/p?a=b&X-Goog-Signature=REDACTED"),
+        (
+            "http://u:p@h/p?AWSAccessKeyId=x&Signature=y",
+            "http://REDACTED:REDACTED@h/p?AWSAccessKeyId=REDACTED&Signature=REDACTED",
+        ),
+        ("http://h/p?design=wide&big=1", "http://h/p?design=wide&big=1"),
     ],
 )
 def test_credentials_in_a_url_are_hidden(url, shown):

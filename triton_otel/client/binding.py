@@ -13,7 +13,9 @@ from triton_otel.client.measured import MeasuredCore, MeasuredTaskCore
 from triton_otel.client.proxy import check_proxy
 from triton_otel.errors import ClientClosed
 from triton_otel.pool.stats import PoolStats
+from triton_otel.telemetry.captured import CapturedHeaders
 from triton_otel.telemetry.detail import DetailedTelemetry, is_detailed
+from triton_otel.telemetry.logs import is_wanted
 from triton_otel.telemetry.spans import RequestTelemetry
 from triton_otel.wire.aio.runtime import running_loop
 
@@ -68,8 +70,10 @@ class Binding(Generic[C]):
         )
         core: C = lease.core  # type: ignore[assignment]
         levels = self._config.telemetry
-        detailed = is_detailed(levels)
-        more: dict[str, Any] = {}
+        secret = (name for name, _ in self._config.headers)
+        captured = CapturedHeaders.from_environment(secret) if levels.spans != "off" else None
+        detailed = is_detailed(levels) or captured is not None or is_wanted()
+        more: dict[str, Any] = {"captured": captured} if detailed else {}
         if levels.spans in ("full", "debug"):
             more["setups"] = core.show_setups(self._tracer_provider)
         try:
@@ -87,7 +91,7 @@ class Binding(Generic[C]):
             registry.release(lease)
             raise
         self._lease, self._core = lease, core
-        self._live = self._measured(core) if detailed else core
+        self._live = self._measured(core, headers=captured is not None) if detailed else core
         return core
 
     def _detach(self) -> bool:

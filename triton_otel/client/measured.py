@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from triton_otel.telemetry.logs import running
+
 if TYPE_CHECKING:
     import httpcore
 
@@ -14,14 +16,16 @@ __all__ = ["MeasuredCore", "MeasuredTaskCore"]
 
 
 class MeasuredCore:
-    """A core whose requests note the sizes of their bodies.
+    """A core whose requests note the sizes of their bodies, and more if wanted.
 
     Parameters:
         core: Does the work.
+        headers: Note the headers, too.
     """
 
-    def __init__(self, core: Any) -> None:
+    def __init__(self, core: Any, *, headers: bool = False) -> None:
         self._core = core
+        self._headers = headers
 
     def stats(self) -> PoolStats:
         """Return the pool's numbers."""
@@ -35,15 +39,20 @@ class MeasuredCore:
         self._after(answer, attempt)
         return answer
 
-    @staticmethod
-    def _before(request: Any, attempt: Attempt) -> None:
+    def _before(self, request: Any, attempt: Attempt) -> None:
+        request_here = running.get()
+        if request_here is not None:
+            request_here.attempt = attempt
+        if self._headers:
+            attempt.request_headers = request.headers
         # A body of a client's is always announced; what announces none has none.  A planned request puts its head
         # together anew each time it is asked for it.
         plan = getattr(request, "plan", request)
         attempt.request_body_size = plan.head.length or None
 
-    @staticmethod
-    def _after(answer: Any, attempt: Attempt) -> None:
+    def _after(self, answer: Any, attempt: Attempt) -> None:
+        if self._headers:
+            attempt.response_headers = answer[1]
         attempt.response_body_size = len(answer[2])
 
 

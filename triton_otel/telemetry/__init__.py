@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from triton_otel.errors import ConfigError
+from triton_otel.telemetry.logs import RequestFilter
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from triton_otel.telemetry.metrics import StatsSource
     from triton_otel.telemetry.setup import Handle
 
-__all__ = ["configure", "observe"]
+__all__ = ["RequestFilter", "configure", "observe"]
 
 
 def configure(

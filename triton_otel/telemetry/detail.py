@@ -9,6 +9,7 @@ from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
 
 from triton_otel.telemetry import names
 from triton_otel.telemetry.full import ActiveRequests
+from triton_otel.telemetry.logs import Running, is_wanted, running
 from triton_otel.telemetry.quiet import note
 from triton_otel.telemetry.setups import SetupSpans, place
 from triton_otel.telemetry.spans import Call, RequestTelemetry, RouteLike, judged
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from triton_otel.options.config import TelemetryConfig
+    from triton_otel.telemetry.captured import CapturedHeaders
     from triton_otel.telemetry.metrics import Attributes, Instruments
     from triton_otel.telemetry.propagation import Headers
     from triton_otel.wire.phases import Attempt
@@ -34,6 +36,7 @@ class DetailedTelemetry(RequestTelemetry):
 
     Parameters:
         setups: Knows the spans of the connections; ``None`` below level ``full`` of spans.
+        captured: Knows which headers the spans show; ``None`` for none.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class DetailedTelemetry(RequestTelemetry):
         config: TelemetryConfig,
         instruments: Instruments | None = None,
         setups: SetupSpans | None = None,
+        captured: CapturedHeaders | None = None,
         **more: Any,
     ) -> None:
         super().__init__(host=host, port=port, config=config, instruments=instruments, **more)
@@ -52,6 +56,8 @@ class DetailedTelemetry(RequestTelemetry):
         if self._full is not None:
             self._full.add(self._active)
         self._setups = setups
+        self._captured = captured
+        self._logs = is_wanted()
         self._more_spans = config.spans in ("full", "debug")
         self._events = config.spans == "debug"
         self._wait_name = f"{names.SPAN_WAIT_FOR_CONNECTION} {place(host, port)}"
@@ -71,6 +77,8 @@ class DetailedTelemetry(RequestTelemetry):
         call = super().begin(route, request_id=request_id, started=started, headers=headers)
         if call.known is not None:
             self._active.begin(route.method)
+            if self._logs:
+                running.set(Running(call.span))
         return call
 
     def end(
@@ -97,6 +105,8 @@ class DetailedTelemetry(RequestTelemetry):
         known = call.known
         if known is None:
             return
+        if self._logs:
+            running.set(None)
         try:
             self._active.end(str(known.start[names.HTTP_REQUEST_METHOD]))
             if self._full is not None:
@@ -116,9 +126,12 @@ class DetailedTelemetry(RequestTelemetry):
         error_type: str | None,
         error: BaseException | None,
     ) -> None:
-        if self._more_spans and span.is_recording():
+        if span.is_recording():
             try:
-                self._add(span, end_ns, attempt, error_type)
+                if self._captured is not None:
+                    _show_headers(span, attempt, self._captured)
+                if self._more_spans:
+                    self._add(span, end_ns, attempt, error_type)
             except Exception:  # noqa: BLE001 - a span without its details must still end
                 note("a span could not be filled")
         super()._end_span(span, end_ns, attempt, status, error_type, error)
@@ -157,6 +170,13 @@ class DetailedTelemetry(RequestTelemetry):
             wait.set_attribute(names.ERROR_TYPE, error_type)
             wait.set_status(StatusCode.ERROR)
         wait.end(began + round(seconds * 1e9))
+
+
+def _show_headers(span: Span, attempt: Attempt, captured: CapturedHeaders) -> None:
+    if attempt.request_headers is not None:
+        span.set_attributes(captured.of_request(attempt.request_headers))
+    if attempt.response_headers is not None:
+        span.set_attributes(captured.of_response(attempt.response_headers))
 
 
 def _at(moment: float, end_ns: int, attempt: Attempt) -> int:

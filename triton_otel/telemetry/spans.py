@@ -6,6 +6,7 @@ learned on the way is set in one call at the end, if anybody records it.
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -17,6 +18,7 @@ from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode, set_span_in_
 from triton_otel import _clock
 from triton_otel.telemetry import names
 from triton_otel.telemetry.clean import Clean, clean
+from triton_otel.telemetry.logs import tell_failure
 from triton_otel.telemetry.metrics import model_label
 from triton_otel.telemetry.propagation import inject, suppressed
 from triton_otel.telemetry.quiet import note
@@ -35,6 +37,13 @@ __all__ = ["Call", "RequestTelemetry", "RouteLike", "judged", "redact"]
 _MAX_ROUTES = 1024
 _MAX_OUTCOMES = 64
 _MAX_DESCRIPTION = 1000
+
+# The parameters that the conventions name, and their present-day forms.
+_SIGNING = re.compile(
+    r"((?:^|(?<=[&;]))(?:AWSAccessKeyId|Signature|sig|X-Goog-Signature|X-Amz-Signature|X-Amz-Credential"
+    r"|X-Amz-Security-Token|access_token|token|api_key|key)=)[^&;]*",
+    re.IGNORECASE,
+)
 
 
 class RouteLike(Protocol):
@@ -207,6 +216,8 @@ class RequestTelemetry:
         try:
             if error_type is not None or error is not None or status is None or status >= 400:
                 error_type, error = judged(status, error_type, error, cancelled=cancelled, expected=expected)
+                if error is not None:
+                    tell_failure(known.name, call.context, call.span, attempt, error_type, error)
             duration_ns = max(0, round((attempt.ended - attempt.started) * 1e9))
             if call.span is not None:
                 self._end_span(call.span, call.start_ns + duration_ns, attempt, status, error_type, error)
@@ -343,10 +354,15 @@ def _describe(error: BaseException) -> str:
 
 
 def redact(url: str) -> str:
-    """Return a URL with its credentials, if any, made unreadable in the way of the HTTP conventions."""
+    """Return a URL in which credentials, if any, are made unreadable in the way of the HTTP conventions.
+
+    Those are user and password, and the values of parameters in the query that sign a request.
+    """
     parts = urlsplit(url)
     userinfo, separator, authority = parts.netloc.rpartition("@")
-    if not separator:
-        return url
-    hidden = "REDACTED:REDACTED" if ":" in userinfo else "REDACTED"
-    return urlunsplit(parts._replace(netloc=f"{hidden}@{authority}"))
+    if separator:
+        hidden = "REDACTED:REDACTED" if ":" in userinfo else "REDACTED"
+        parts = parts._replace(netloc=f"{hidden}@{authority}")
+    if parts.query:
+        parts = parts._replace(query=_SIGNING.sub(r"\1REDACTED", parts.query))
+    return urlunsplit(parts)

@@ -101,6 +101,8 @@ class Attempt:
     last_byte: float | None = None
     bytes_sent = 0
     bytes_received = 0
+    request_headers: list[tuple[bytes, bytes]] | None = None
+    response_headers: list[tuple[bytes, bytes]] | None = None
     request_body_size: int | None = None
     response_body_size: int | None = None
 
