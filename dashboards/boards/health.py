@@ -7,7 +7,7 @@ The rows on spans and on export need the SDK's own series, which a process sends
 from __future__ import annotations
 
 from dashboards import series
-from dashboards.promql import by, of, per_second, quantile, selected
+from dashboards.promql import by, mean, of, or_zero, per_second, selected
 from dashboards.spec import Board, Panel, Query, Row, Threshold
 from dashboards.variables import INSTANCE, SERVICE, SOURCE
 
@@ -21,6 +21,19 @@ SPANS, POINTS = f'{series.SDK_COMPONENT}=~".*_span_exporter"', f'{series.SDK_COM
 NAME, CAUSE = f"{{{{{series.SERVICE}}}}}", f"{{{{{series.ERROR}}}}}"
 SAMPLING = f"{{{{{series.SDK_SAMPLING}}}}}"
 NEEDS = "Needs OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED=true in the client's process."
+
+COLLECTIONS = f"{series.SDK_COLLECTION_TIME}_count"
+
+
+def _since(condition: str) -> str:
+    """Return the seconds since a condition last had a result, as far back as a quarter of an hour."""
+    return f"time() - {by(series.SERVICE, f'max_over_time(timestamp({condition})[15m:15s])', 'max')}"
+
+
+def _lost(counter: str) -> str:
+    failed = by((series.SERVICE, series.ERROR), per_second(counter, CHOSEN, FAILED))
+    return or_zero(failed, by(series.SERVICE, per_second(counter, CHOSEN)))
+
 
 ARRIVAL = Row(
     "Do the numbers arrive?",
@@ -53,15 +66,19 @@ ARRIVAL = Row(
             ),
         ),
         Panel(
-            title="Age of the newest numbers",
-            description="Seconds since the newest numbers of a service's pools. Above twice the export interval (60 s "
-            "unless OTEL_METRIC_EXPORT_INTERVAL says otherwise) the exporter or the collector is stuck. Without "
-            "send_timestamps in the collector's Prometheus exporter this is the age of Prometheus' last visit only.",
+            title="Time without numbers",
+            description="Seconds since the gauges were last there and since the SDK last collected. Near 0 is good. "
+            "The collector keeps a series for minutes after its last number, so that the gauges begin to count late; "
+            "collections begin to count a minute after the last one. If both grow, the process, its exporter or the "
+            f"collector is down. Collections: {NEEDS[0].lower()}{NEEDS[1:]}",
             unit="s",
             width=12,
             height=6,
-            thresholds=(Threshold(None, "green"), Threshold(120, "yellow"), Threshold(300, "red")),
-            queries=(Query(f"time() - {by(series.SERVICE, f'timestamp({of(series.IDLE, CHOSEN)})', 'max')}", NAME),),
+            thresholds=(Threshold(None, "green"), Threshold(60, "yellow"), Threshold(300, "red")),
+            queries=(
+                Query(_since(of(series.IDLE, CHOSEN)), f"gauges {NAME}"),
+                Query(_since(f"changes({of(COLLECTIONS, CHOSEN)}[1m]) > 0"), f"collections {NAME}"),
+            ),
         ),
     ),
 )
@@ -100,14 +117,8 @@ TRACES = Row(
             width=6,
             thresholds=(Threshold(None, "green"), Threshold(0.001, "red")),
             queries=(
-                Query(
-                    by((series.SERVICE, series.ERROR), per_second(series.SDK_SPAN_PROCESSED, CHOSEN, FAILED)),
-                    f"dropped, {CAUSE} {NAME}",
-                ),
-                Query(
-                    by((series.SERVICE, series.ERROR), per_second(series.SDK_SPAN_EXPORTED, CHOSEN, FAILED)),
-                    f"not delivered, {CAUSE} {NAME}",
-                ),
+                Query(_lost(series.SDK_SPAN_PROCESSED), f"dropped {CAUSE} {NAME}"),
+                Query(_lost(series.SDK_SPAN_EXPORTED), f"not delivered {CAUSE} {NAME}"),
             ),
         ),
         Panel(
@@ -131,7 +142,7 @@ EXPORT = Row(
             width=6,
             queries=(
                 Query(
-                    f"60 * {by(PROCESS, per_second(f'{series.SDK_COLLECTION_TIME}_count', CHOSEN))}",
+                    f"60 * {by(PROCESS, per_second(COLLECTIONS, CHOSEN))}",
                     f"{NAME} {{{{{series.INSTANCE}}}}}",
                 ),
             ),
@@ -144,30 +155,72 @@ EXPORT = Row(
             width=6,
             queries=(
                 Query(by(series.SERVICE, per_second(series.SDK_POINT_EXPORTED, CHOSEN, GOOD)), f"delivered {NAME}"),
-                Query(
-                    by((series.SERVICE, series.ERROR), per_second(series.SDK_POINT_EXPORTED, CHOSEN, FAILED)),
-                    f"not delivered, {CAUSE} {NAME}",
-                ),
+                Query(_lost(series.SDK_POINT_EXPORTED), f"not delivered {CAUSE} {NAME}"),
             ),
         ),
         Panel(
-            title="Time to export, p95",
+            title="Time to export, mean",
             description="Of one batch, from the process to the collector's answer. It never delays a request, but near "
             f"the exporter's timeout of 10 s batches are lost. {NEEDS}",
             unit="s",
             width=6,
             queries=(
-                Query(quantile(0.95, series.SDK_EXPORT_TIME, (series.SERVICE,), CHOSEN, SPANS), f"spans {NAME}"),
-                Query(quantile(0.95, series.SDK_EXPORT_TIME, (series.SERVICE,), CHOSEN, POINTS), f"metrics {NAME}"),
+                Query(mean(series.SDK_EXPORT_TIME, series.SERVICE, CHOSEN, SPANS), f"spans {NAME}"),
+                Query(mean(series.SDK_EXPORT_TIME, series.SERVICE, CHOSEN, POINTS), f"metrics {NAME}"),
             ),
         ),
         Panel(
-            title="Time to collect, p95",
+            title="Time to collect, mean",
             description="Of one reading of all instruments. It takes the pools' locks only to copy integers; a slow "
             f"one comes from another library's callbacks. {NEEDS}",
             unit="s",
             width=6,
-            queries=(Query(quantile(0.95, series.SDK_COLLECTION_TIME, (series.SERVICE,), CHOSEN), NAME),),
+            queries=(Query(mean(series.SDK_COLLECTION_TIME, series.SERVICE, CHOSEN), NAME),),
+        ),
+    ),
+)
+
+COLLECTOR = Row(
+    "Does the collector pass them on?",
+    (
+        Panel(
+            title="Spans through the collector",
+            description="Spans per second that the collector took and those that it sent on, of all its senders. What "
+            "tail sampling leaves out makes the difference. Needs the collector's own metrics in Prometheus.",
+            unit="cps",
+            queries=(
+                Query(by((), per_second(series.COLLECTOR_TAKEN_SPANS)), "taken"),
+                Query(by((), per_second(series.COLLECTOR_SENT_SPANS)), "sent on"),
+            ),
+        ),
+        Panel(
+            title="Refused and lost by the collector",
+            description="Per second. Refused: its memory limit is reached, and the sender tries again; give it memory. "
+            "Not sent: Jaeger does not answer. Dropped too early: traces that left before the sampling decided; raise "
+            "num_traces. Needs the collector's own metrics in Prometheus.",
+            unit="cps",
+            thresholds=(Threshold(None, "green"), Threshold(0.001, "red")),
+            queries=(
+                Query(by((), per_second(series.COLLECTOR_REFUSED_SPANS)), "spans refused"),
+                Query(by((), per_second(series.COLLECTOR_REFUSED_POINTS)), "numbers refused"),
+                Query(by((), per_second(series.COLLECTOR_FAILED_SPANS)), "spans not sent"),
+                Query(by((), per_second(series.COLLECTOR_EARLY_TRACES)), "traces dropped too early"),
+            ),
+        ),
+        Panel(
+            title="The collector's queue",
+            description="How full the queue before each exporter is. Near 1 what comes is lost: the other side is slow "
+            "or away. Needs the collector's own metrics in Prometheus.",
+            unit="percentunit",
+            maximum=1,
+            thresholds=(Threshold(None, "green"), Threshold(0.5, "yellow"), Threshold(0.9, "red")),
+            queries=(
+                Query(
+                    f"{by(series.EXPORTER, series.COLLECTOR_QUEUE, 'max')} / "
+                    f"{by(series.EXPORTER, series.COLLECTOR_CAPACITY, 'max')}",
+                    f"{{{{{series.EXPORTER}}}}}",
+                ),
+            ),
         ),
     ),
 )
@@ -177,5 +230,5 @@ BOARD = Board(
     title="Triton client: Telemetry health",
     description="Whether spans and numbers of triton_otel arrive, so that the other boards can be believed.",
     variables=(SOURCE, SERVICE, INSTANCE),
-    rows=(ARRIVAL, TRACES, EXPORT),
+    rows=(ARRIVAL, TRACES, EXPORT, COLLECTOR),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboards import series
 from dashboards.links import slower_traces
-from dashboards.promql import by, increase, of, per_second, quantile, selected, share
+from dashboards.promql import by, increase, mean, of, per_second, quantile, selected, share
 from dashboards.spec import Board, Panel, Query, Row, Threshold
 from dashboards.variables import INSTANCE, JAEGER, POOL, SERVICE, SOURCE
 from triton_otel.telemetry import names
@@ -284,13 +284,7 @@ PLACES = Row(
             "reasons are in the panel Closed, by reason. Empty without telemetry.metrics=full.",
             unit="s",
             width=6,
-            queries=(
-                Query(
-                    f"{by(PLACE, per_second(f'{series.LIFETIME}_sum', PROCESS))} / "
-                    f"{by(PLACE, per_second(f'{series.LIFETIME}_count', PROCESS))}",
-                    ADDRESS,
-                ),
-            ),
+            queries=(Query(mean(series.LIFETIME, PLACE, PROCESS), ADDRESS),),
         ),
     ),
 )

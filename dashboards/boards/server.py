@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dashboards import series
 from dashboards.links import slower_traces
-from dashboards.promql import by, of, per_second, selected, share
+from dashboards.promql import by, mean, of, per_second, selected, share
 from dashboards.spec import Board, Panel, Query, Row, Threshold
 from dashboards.variables import JAEGER, MODEL, SERVICE, SOURCE
 from triton_otel.telemetry import names
@@ -35,22 +35,26 @@ def _client_rate(*selectors: str) -> str:
 
 
 def _client_mean() -> str:
-    seconds = _joined(by(series.MODEL, per_second(f"{series.DURATION}_sum", CLIENT, INFERENCE, GOOD)))
-    return f"{seconds} / {_client_rate(GOOD)}"
+    return _joined(mean(series.DURATION, series.MODEL, CLIENT, INFERENCE, GOOD))
 
 
 def _server(counter: str) -> str:
     return by(series.NV_MODEL, per_second(counter, SERVER))
 
 
+def _server_ratio(part: str, whole: str) -> str:
+    # A model that nobody asks has no mean: without the comparison it would have a series of NaN on every panel.
+    return f"{_server(part)} / ({_server(whole)} > 0)"
+
+
 def _server_mean(counter: str) -> str:
-    return f"{_server(counter)} / {_server(series.NV_SUCCESS)} / 1e6"
+    return f"{_server_ratio(counter, series.NV_SUCCESS)} / 1e6"
 
 
 PARTS = " + ".join(
     _server(counter) for counter in (series.NV_QUEUE_US, series.NV_INPUT_US, series.NV_INFER_US, series.NV_OUTPUT_US)
 )
-FRONT_END = f"clamp_min({_server(series.NV_REQUEST_US)} - ({PARTS}), 0) / {_server(series.NV_SUCCESS)} / 1e6"
+FRONT_END = f"clamp_min({_server(series.NV_REQUEST_US)} - ({PARTS}), 0) / ({_server(series.NV_SUCCESS)} > 0) / 1e6"
 OUTSIDE = f"clamp_min({_client_mean()} - on ({series.NV_MODEL}) {_server_mean(series.NV_REQUEST_US)}, 0)"
 
 TIME = Row(
@@ -90,13 +94,7 @@ BETWEEN = Row(
             description="Mean seconds of a good inference as the client sees it. Click a point for traces that took "
             "longer: they go on into the server's spans.",
             unit="s",
-            queries=(
-                Query(
-                    f"{by(EACH, per_second(f'{series.DURATION}_sum', CLIENT, INFERENCE, GOOD))} / "
-                    f"{by(EACH, per_second(COUNT, CLIENT, INFERENCE, GOOD))}",
-                    f"{{{{{series.MODEL}}}}}",
-                ),
-            ),
+            queries=(Query(mean(series.DURATION, EACH, CLIENT, INFERENCE, GOOD), f"{{{{{series.MODEL}}}}}"),),
             links=(slower_traces("Slower traces of this model", attribute=names.MODEL_NAME, label=series.MODEL),),
         ),
         Panel(
@@ -132,14 +130,14 @@ QUEUE = Row(
             "is worked on, which is the alert's condition: more instances, dynamic batching, or fewer connections.",
             unit="none",
             thresholds=(Threshold(None, "green"), Threshold(1, "red")),
-            queries=(Query(f"{_server(series.NV_QUEUE_US)} / {_server(series.NV_INFER_US)}", NAME),),
+            queries=(Query(_server_ratio(series.NV_QUEUE_US, series.NV_INFER_US), NAME),),
         ),
         Panel(
             title="Mean batch",
             description="Inferences for each run of the model. 1 under load although the model could batch: switch "
             "dynamic batching on, or give it a little delay.",
             unit="none",
-            queries=(Query(f"{_server(series.NV_COUNT)} / {_server(series.NV_EXEC_COUNT)}", NAME),),
+            queries=(Query(_server_ratio(series.NV_COUNT, series.NV_EXEC_COUNT), NAME),),
         ),
     ),
 )
@@ -157,7 +155,7 @@ FAILURES = Row(
             queries=(
                 Query(share(_client_rate(FAILED), _client_rate()), f"client {NAME}"),
                 Query(
-                    f"{_server(series.NV_FAILURE)} / ({_server(series.NV_SUCCESS)} + {_server(series.NV_FAILURE)})",
+                    f"{_server(series.NV_FAILURE)} / ({_server(series.NV_SUCCESS)} + {_server(series.NV_FAILURE)} > 0)",
                     f"server {NAME}",
                 ),
             ),

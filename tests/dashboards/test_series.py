@@ -1,4 +1,4 @@
-"""What the panels ask for exists: series of the client, of Triton or of the OpenTelemetry SDK, with their labels."""
+"""What the panels ask for exists: series of the client, Triton, the SDK or the collector, with their labels."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_label_is_one_of_the_series(expr: str) -> None:
 
 @each_expression
 def test_a_counter_has_a_rate_and_a_gauge_has_none(expr: str) -> None:
-    rated = set(re.findall(r"(?:rate|increase)\((\w+)", expr))
+    rated = set(re.findall(r"(?:rate|increase|changes)\((\w+)", expr))
     assert not rated & GAUGES
     assert {name for name in metrics(expr) if name.endswith(COUNTED)} - GAUGES == rated
 

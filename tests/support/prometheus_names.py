@@ -1,4 +1,4 @@
-"""Which series there are in Prometheus, with their labels: the client's, Triton's and the OpenTelemetry SDK's.
+"""Which series there are in Prometheus, with their labels: the client's, Triton's, the SDK's and the collector's.
 
 The names are those that the collector's Prometheus exporter makes with its defaults.
 """
@@ -12,7 +12,7 @@ from opentelemetry.semconv._incubating.metrics import otel_metrics
 from triton_otel.telemetry import names
 from triton_otel.telemetry.catalogue import METRICS
 
-__all__ = ["catalogue", "ours", "sdk", "triton"]
+__all__ = ["catalogue", "collector", "ours", "sdk", "triton"]
 
 RESOURCE = {"job", "instance"}
 """Labels that the exporter makes of service.name and service.instance.id, or of the scraped target."""
@@ -42,10 +42,22 @@ _NV_COUNTERS = (
 )
 _NV_GAUGES = ("nv_inference_pending_request_count",)
 
+# As the collector 0.145.0 lists them about itself, of the kinds that have to do with loss.
+_COLLECTOR = {
+    "otelcol_receiver_accepted_spans_total": {"receiver", "transport"},
+    "otelcol_receiver_refused_spans_total": {"receiver", "transport"},
+    "otelcol_receiver_refused_metric_points_total": {"receiver", "transport"},
+    "otelcol_exporter_sent_spans_total": {"exporter"},
+    "otelcol_exporter_send_failed_spans_total": {"exporter"},
+    "otelcol_exporter_queue_size": {"exporter", "data_type"},
+    "otelcol_exporter_queue_capacity": {"exporter", "data_type"},
+    "otelcol_processor_tail_sampling_sampling_trace_dropped_too_early_total": set[str](),
+}
+
 
 def catalogue() -> dict[str, set[str]]:
-    """Return all series of the three, with the labels that each may have."""
-    return {**ours(), **triton(), **sdk()}
+    """Return all series of the four, with the labels that each may have."""
+    return {**ours(), **triton(), **sdk(), **collector()}
 
 
 def ours() -> dict[str, set[str]]:
@@ -74,6 +86,11 @@ def sdk() -> dict[str, set[str]]:
         if name.startswith("create_otel_sdk_"):
             make(meter)
     return _labelled(meter.found)
+
+
+def collector() -> dict[str, set[str]]:
+    """Return the collector's series about itself with their labels."""
+    return _labelled(_COLLECTOR)
 
 
 class _Recorder:
