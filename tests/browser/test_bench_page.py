@@ -23,7 +23,7 @@ def test_every_drawing_of_the_pool_shows_what_it_is_to_show(browser: Browser, tm
         assert f"Page with the pool at work: {page}" in " ".join(done.stdout.split())
         assert server.wait_for(lambda: server.connections_open == 0)
     drawn = look(browser, page)
-    kinds = ["timeline"] * 2 + ["latencies"] * 2 + ["request"] * 4
+    kinds = ["timeline"] * 2 + ["latencies"] * 2 + ["request"] * 4 + ["sizing"] * 2
     assert [figure.kind for figure in drawn.figures] == kinds
     assert [figure.caption for figure in drawn.of("timeline")] == ["2 threads", "3 tasks"]
     for figure in drawn.figures[2:]:

@@ -29,7 +29,12 @@ def drawn(browser: Browser, page: Path) -> Drawn:
 
 
 def test_every_drawing_shows_what_it_is_to_show(drawn: Drawn) -> None:
-    assert [figure.kind for figure in drawn.figures] == ["timeline", *["latencies"] * 2, *["request"] * 4]
+    assert [figure.kind for figure in drawn.figures] == [
+        "timeline",
+        *["latencies"] * 2,
+        *["request"] * 4,
+        *["sizing"] * 2,
+    ]
     for figure in drawn.figures:
         assert_drawn(figure)
 
@@ -77,6 +82,11 @@ def test_it_is_dark_where_the_reader_likes_it_dark(browser: Browser, page: Path,
     assert sum(dark.at(2, 2)) < 150 < 600 < sum(drawn.figures[0].picture.at(2, 2))
 
 
+def test_the_advice_says_to_switch_reuse_on(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<strong>connection-reuse-enabled: false &rarr; true</strong>") == 1
+
+
 def test_settings_and_machine_are_told(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert text.count("<dt>connection-pool-max-total</dt><dd>4</dd>") == 2
@@ -90,7 +100,7 @@ def test_an_empty_drawing_is_seen(browser: Browser, page: Path, tmp_path: Path) 
     """The looks above fail on every drawing of a page that draws one kind of shape of each in no colour."""
     text = page.read_text(encoding="utf-8")
     emptied = tmp_path / "emptied.html"
-    hidden = ".run-queued, .bin, .phase-wait { visibility: hidden }"
+    hidden = ".run-queued, .bin, [class^=phase-], .size-wanted { visibility: hidden }"
     emptied.write_text(text.replace("</style>", f"{hidden}</style>"), encoding="utf-8")
     for figure in look(browser, emptied).figures:
         with pytest.raises(AssertionError):

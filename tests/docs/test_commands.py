@@ -39,9 +39,9 @@ def test_an_option_of_the_benchmarks_exists() -> None:
     assert described == known - {"-h", "--help"}
 
 
-def described_options(heading: str) -> set[str]:
-    """The options in the tables of the page on benchmarks whose first column has a heading."""
-    found = tables(page("docs/benchmarks.md"))
+def described_options(heading: str, name: str = "docs/benchmarks.md") -> set[str]:
+    """The options in the tables of a page whose first column has a heading."""
+    found = tables(page(name))
     return {name for head, rows in found if head[0] == heading for row in rows for name in options(row[0])}
 
 
@@ -66,6 +66,15 @@ def test_an_option_of_the_bench_command_exists() -> None:
     shown = " ".join(re.findall(r"triton-otel bench ([^`\n]*)", "\n".join(map(page, PAGES))))
     assert {"--endpoint", "--model"} < set(re.findall(r"(?<![\w-])--[a-z-]+", shown)) <= known
     assert described_options("option of the command") == known
+
+
+def test_an_option_of_the_advice_exists() -> None:
+    from triton_otel.cli.app import command
+
+    known = {name for parameter in command.commands["advise"].params for name in parameter.opts}
+    shown = " ".join(re.findall(r"triton-otel advise ([^`\n]*)", "\n".join(map(page, PAGES))))
+    assert {"--prometheus", "--log"} < set(re.findall(r"(?<![\w-])--[a-z-]+", shown)) <= known
+    assert described_options("option of advise", "docs/advise.md") == known
 
 
 def test_a_variable_is_set_as_the_shell_does() -> None:

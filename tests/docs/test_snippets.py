@@ -1,4 +1,4 @@
-"""Every Python block of the two READMEs is a whole program and prints what the page says it prints.
+"""Every Python block of the READMEs and the page on advice is a whole program and prints what the page says it prints.
 
 ``triton:8000`` in a block stands for the server and is replaced by the embedded one's address.  A ``text`` block right
 after a Python block is its output, with ``…`` for what differs from run to run; a line may come more than once.
@@ -17,7 +17,8 @@ from support.pages import Block, bare_environment, blocks
 
 from triton_otel.testing import EmbeddedTriton
 
-BLOCKS = [block for page in ("README.md", "CONNECTION_POOL_README.md") for block in blocks(page, "python")]
+PAGES = ("README.md", "CONNECTION_POOL_README.md", "docs/advise.md")
+BLOCKS = [block for page in PAGES for block in blocks(page, "python")]
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def check(block: Block, lines: list[str]) -> None:
         assert any(one.fullmatch(line) for one in expected), f"{block}: the page does not have the line {line!r}"
 
 
-def test_both_pages_have_snippets() -> None:
-    assert {block.page for block in BLOCKS} == {"README.md", "CONNECTION_POOL_README.md"}
+def test_every_page_has_snippets() -> None:
+    assert {block.page for block in BLOCKS} == set(PAGES)
     assert any("configure(" in block.text for block in BLOCKS)
     assert any("tritonclient" in block.text for block in BLOCKS)

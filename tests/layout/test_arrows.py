@@ -19,6 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "kserve": {"errors"},
     "wire": {"_clock"},
     "pool": {"_clock", "wire"},
+    "advice": {"errors", "options", "pool.stats"},
     "telemetry": {"_clock", "_version", "errors", "pool.stats"},
     "client": {"_clock", "_version", "errors", "options", "kserve", "wire", "pool", "telemetry"},
     "testing": {"*"},
@@ -35,6 +36,7 @@ LEAVES = {"testing", "cli"}
 # Sans-I/O: decisions only.
 NO_IO = (
     "options",
+    "advice",
     "kserve",
     "pool.state",
     "pool.books",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import re
 import subprocess
@@ -40,6 +42,16 @@ def run(*arguments: str, timeout: float = LIMIT, **more: str) -> subprocess.Comp
         timeout=timeout,
         check=False,
     )
+
+
+def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in this process, where what it prints and returns is all that matters."""
+    from triton_otel.cli import main
+
+    output, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+        status = main(arguments)
+    return subprocess.CompletedProcess(arguments, status, output.getvalue(), errors.getvalue())
 
 
 def bench(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:

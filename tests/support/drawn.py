@@ -147,7 +147,20 @@ def assert_waterfall(figure: Figure) -> None:
     assert figure.is_drawn(longest)
 
 
-_LOOKS = {"timeline": assert_timeline, "latencies": assert_histogram, "request": assert_waterfall}
+def assert_sizes(figure: Figure) -> None:
+    """The bars of the pool's size are drawn, each in its colour."""
+    bars = [shape for kind in ("size-in-use", "size-wanted", "size-limit") for shape in figure.of(kind)]
+    assert len(bars) == 4
+    assert all(map(figure.is_drawn, bars))
+    assert figure.of("size-wanted")[0].rect.width > 20
+
+
+_LOOKS = {
+    "timeline": assert_timeline,
+    "latencies": assert_histogram,
+    "request": assert_waterfall,
+    "sizing": assert_sizes,
+}
 
 
 def assert_drawn(figure: Figure) -> None:

@@ -21,6 +21,7 @@ PAGES = (
     "docs/benchmarks.md",
     "dashboards/README.md",
     "docs/report.md",
+    "docs/advise.md",
 )
 
 _FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Sequence
@@ -10,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from triton_otel import __version__
 from triton_otel.cli.glyphs import glyphs_for
 from triton_otel.cli.parameters import counts, payload, shapes, writable
+from triton_otel.cli.terminal import console_for
+from triton_otel.cli.watching import advise
 from triton_otel.cli.words import one_line
 from triton_otel.errors import ConfigError, TritonError
 from triton_otel.options import Endpoint
@@ -22,7 +22,6 @@ from triton_otel.options import Endpoint
 __all__ = ["command", "run"]
 
 _NAME = "triton-otel"
-_WIDTH_OF_NO_TERMINAL = 100
 _PATH = click.Path(path_type=Path)
 
 
@@ -106,7 +105,7 @@ def demo(
         max_total = max(1, threads * 2 // 3, max_idle or 0)
     elif max_idle is not None and max_idle > max_total:
         raise click.UsageError(f"--max-idle {max_idle} is more than --max-total {max_total}.")
-    console = _console(panel)
+    console = console_for(panel)
     return run_demo(
         Settings(
             endpoint=endpoint,
@@ -194,7 +193,7 @@ def bench(endpoint: str, model: str, **chosen: Any) -> int:
     if not chosen["threads"] and not chosen["tasks"]:
         chosen["threads"] = (1, 8)
     try:
-        return run_bench(Settings(endpoint=where, model=model, **chosen), _console(None))
+        return run_bench(Settings(endpoint=where, model=model, **chosen), console_for(None))
     except WrongInput as error:
         raise click.UsageError(str(error)) from error
 
@@ -210,17 +209,9 @@ def options(markdown: bool) -> None:
         return
     from triton_otel.cli.optiontable import option_table
 
-    console = _console(None)
+    console = console_for(None)
     for section in ("basic", "advanced"):
         console.print(option_table(section, glyphs_for(console), console.width))
 
 
-def _console(panel: bool | None) -> Console:
-    """Return standard output; a panel that is asked for is drawn also where there is no terminal."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # Names and messages of a server may hold what the terminal's encoding does not have.
-        sys.stdout.reconfigure(errors="replace")
-    console = Console(highlight=False, markup=False, emoji=False, force_terminal=True if panel else None)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = _WIDTH_OF_NO_TERMINAL
-    return console
+command.add_command(advise)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from triton_otel.cli.bench import page
 from triton_otel.cli.figures import percentile
+from triton_otel.cli.runpage.advice import advice
 from triton_otel.cli.runpage.histogram import MARKS, histogram
 from triton_otel.cli.runpage.styles import CSS
 from triton_otel.cli.runpage.timeline import timeline
@@ -78,6 +79,10 @@ def sections(recordings: Sequence[Recording], *, together: bool) -> list[str]:
         parts += _request(one.name, "the slowest request", one.slow)
         parts += _request(one.name, "a request of middle duration", one.typical)
     parts.append(page.paragraph("Each drawing has a time axis of its own."))
+    parts.append(page.heading("Advice", "advice"))
+    for one in shown:
+        parts += advice(one)
+    parts.append(page.paragraph("For this load, by the formulas of CONNECTION_POOL_README.md."))
     parts.append(page.heading("Settings of the pool", "settings"))
     parts += [f"<h3>{escape(one.name)}</h3>{page.facts_list(settings_of(one))}" for one in shown]
     return parts

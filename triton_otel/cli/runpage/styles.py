@@ -24,5 +24,6 @@ CSS = """
 .phase-blocked { fill: var(--blocked); } .phase-connect { fill: var(--connect); } .phase-tls { fill: var(--tls); }
 .phase-send { fill: var(--send); } .phase-wait { fill: var(--wait); } .phase-receive { fill: var(--receive); }
 .phase-client { fill: var(--client); }
+.size-in-use { fill: var(--active); } .size-wanted { fill: var(--queued); } .size-limit { fill: var(--total); }
 """
 """What the drawings need beside the style of every report."""

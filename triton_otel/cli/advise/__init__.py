@@ -1,0 +1,1 @@
+"""``triton-otel advise``: what recorded numbers say of a pool's options."""

@@ -1,0 +1,1 @@
+"""Where recorded numbers come from: a Prometheus, a /metrics page, a log."""
