@@ -8,7 +8,7 @@ import httpcore
 import pytest
 from support.books import get, serves, settled
 from support.certificates import client_context, server_context
-from support.counting import CountingBackend
+from support.counting import CountingBackend, SlowBackend
 from support.h2_room import WAITS, Holding, ask, holding, place, pool_for
 from support.h2_server import Asked, H2Server
 from support.raw_server import Background, RawServer, wait_for
@@ -25,8 +25,8 @@ def test_many_at_once_on_one_connection(make_pool, place: H2Server, holding: Hol
     calls = ask(pool, place.url + "hold", 20)
     holding.wait(20)
     assert repr(pool) == "<ConnectionPool [Requests: 20 active, 0 queued | Connections: 1 active, 0 idle]>"
-    (connection,) = pool.connections
-    assert repr(connection) == f"<HTTPConnection ['{place.url[:-1]}', HTTP/2, ACTIVE, Request Count: 20]>"
+    (shown,) = [repr(connection).replace("Async", "") for connection in pool.connections]
+    assert shown == f"<HTTPConnection ['{place.url[:-1]}', HTTP/2, ACTIVE, Request Count: 20]>"
     assert (pool.stats().active, pool.stats().total) == (1, 1)
     holding.release()
     assert [call.result() for call in calls] == [b"held"] * 20
@@ -146,13 +146,7 @@ def test_a_server_that_turns_out_to_speak_http1(make_pool, max_connections: int)
 
 def test_who_lost_the_place_keeps_its_deadline(make_pool) -> None:
     """The wait goes on from where it began when the connection that was joined takes one request only."""
-    gate = threading.Event()
-
-    class Slow(CountingBackend):
-        def connect_tcp(self, *args, **kwargs):  # type: ignore[no-untyped-def]
-            assert gate.wait(15)
-            return super().connect_tcp(*args, **kwargs)
-
+    backend = SlowBackend()
     answers = threading.Event()
 
     def late(peer):  # type: ignore[no-untyped-def]
@@ -162,14 +156,14 @@ def test_who_lost_the_place_keeps_its_deadline(make_pool) -> None:
         peer.serve()
 
     with RawServer(late, tls=server_context()) as server:
-        pool = make_pool(http2=True, ssl_context=client_context(), max_connections=1, network_backend=Slow())
+        pool = make_pool(http2=True, ssl_context=client_context(), max_connections=1, network_backend=backend)
         first = ask(pool, server.url, 1)
         wait_for(lambda: pool.stats().active == 1)
         began = _clock.now()
         second = Background(lambda: pool.request("GET", server.url, extensions={"timeout": {"pool": 0.4}}))
         third = ask(pool, server.url, 1)
         wait_for(lambda: "Requests: 3 active, 0 queued" in repr(pool))
-        gate.set()
+        backend.gate.set()
         wait_for(lambda: "Requests: 1 active, 2 queued" in repr(pool))
         assert isinstance(second.outcome(), httpcore.PoolTimeout)
         assert _clock.now() - began >= 0.4
@@ -180,18 +174,12 @@ def test_who_lost_the_place_keeps_its_deadline(make_pool) -> None:
 
 
 def test_a_connect_that_fails_fails_for_each_by_itself(make_pool, holding: Holding) -> None:
-    gate = threading.Event()
-
-    class Refusing(CountingBackend):
-        def connect_tcp(self, *args, **kwargs):  # type: ignore[no-untyped-def]
-            assert gate.wait(15)
-            raise httpcore.ConnectError("no")
-
+    backend = SlowBackend(*(httpcore.ConnectError("no") for _ in range(6)))
     with H2Server(holding) as server:
-        pool = make_pool(http2=True, ssl_context=client_context(), max_connections=2, network_backend=Refusing())
+        pool = make_pool(http2=True, ssl_context=client_context(), max_connections=2, network_backend=backend)
         calls = ask(pool, server.url, 6)
         wait_for(lambda: "Requests: 6 active" in repr(pool))
-        gate.set()
+        backend.gate.set()
         assert {type(call.outcome()) for call in calls} == {httpcore.ConnectError}
         stats = settled(pool)
         assert (stats.total, stats.open_errors) == (0, {"_OTHER": 6})
@@ -199,23 +187,14 @@ def test_a_connect_that_fails_fails_for_each_by_itself(make_pool, holding: Holdi
 
 def test_the_one_that_opens_is_interrupted(make_pool, holding: Holding, monkeypatch) -> None:
     """Somebody else who had joined opens one in its place, and the others follow."""
-    began, gate = threading.Event(), threading.Event()
-
-    class Interrupted(CountingBackend):
-        def connect_tcp(self, *args, **kwargs):  # type: ignore[no-untyped-def]
-            if not began.is_set():
-                began.set()
-                assert gate.wait(15)
-                raise KeyboardInterrupt
-            return super().connect_tcp(*args, **kwargs)
-
+    backend = SlowBackend(KeyboardInterrupt())
     with H2Server(holding) as server:
-        pool = make_pool(http2=True, ssl_context=client_context(), network_backend=Interrupted())
+        pool = make_pool(http2=True, ssl_context=client_context(), network_backend=backend)
         first = ask(pool, server.url, 1)
-        assert began.wait(15)
+        wait_for(lambda: backend.asked == 1)
         others = ask(pool, server.url, 4)
         wait_for(lambda: "Requests: 5 active" in repr(pool))
-        gate.set()
+        backend.gate.set()
         assert isinstance(first[0].outcome(), KeyboardInterrupt)
         assert [call.result() for call in others] == [b"ok"] * 4
         stats = serves(pool, server.url)

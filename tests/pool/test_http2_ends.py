@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gc
-import threading
+import select
 
 import httpcore
 import pytest
 from support.books import check, get, serves, settled
 from support.certificates import client_context
-from support.counting import CountingBackend
+from support.counting import CountingBackend, SlowBackend
 from support.h2_room import WAITS, Holding, ask, holding, place, pool_for
 from support.h2_server import Asked, H2Server
 from support.raw_server import Background, wait_for
@@ -113,7 +113,8 @@ def test_good_bye_to_an_idle_connection(make_pool, place: H2Server) -> None:
     serves(pool, place.url)
     place.peers[0].go_away(1)
     place.peers[0].close()
-    wait_for(lambda: pool.connections[0]._connection._io.readable())
+    sock = pool.connections[0]._connection._network_stream.get_extra_info("socket")
+    wait_for(lambda: select.select([sock], [], [], 0.0)[0])
     response = pool.request("POST", place.url, content=b"x", extensions=WAITS)
     assert response.status == 200
     stats = serves(pool, place.url)
@@ -138,20 +139,13 @@ def test_close_with_many_in_flight(make_pool, place: H2Server, holding: Holding)
 
 
 def test_close_while_it_connects(make_pool, holding: Holding) -> None:
-    gate = threading.Event()
-
-    class Slow(CountingBackend):
-        def connect_tcp(self, *args, **kwargs):  # type: ignore[no-untyped-def]
-            assert gate.wait(15)
-            return super().connect_tcp(*args, **kwargs)
-
     with H2Server(holding) as server:
-        backend = Slow()
+        backend = SlowBackend()
         pool = make_pool(http2=True, ssl_context=client_context(), network_backend=backend)
         calls = ask(pool, server.url, 4)
         wait_for(lambda: "Requests: 4 active" in repr(pool))
         pool.close()
-        gate.set()
+        backend.gate.set()
         for call in calls:
             assert isinstance(call.outcome(), (httpcore.ConnectError, PoolClosed))
         assert backend.now == 0
@@ -191,7 +185,7 @@ def test_the_deadline_of_one_is_not_that_of_others(make_pool, place: H2Server, h
     with pytest.raises(httpcore.ReadTimeout):
         pool.exchange(get(place.url + "hold"), Attempt(_clock.now(), _clock.now() + 0.05), None)
     assert patient.running
-    holding.held.pop()
+    holding.wait(2).pop()
     holding.release()
     assert patient.result() == b"held"
     serves(pool, place.url)

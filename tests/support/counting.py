@@ -45,16 +45,19 @@ class CountingBackend(httpcore.NetworkBackend):
 
 
 class SlowBackend(CountingBackend):
-    """Connects when it is told to."""
+    """Connects when it is told to; the first connects raise what is in ``failures``, by turns."""
 
-    def __init__(self) -> None:
+    def __init__(self, *failures: BaseException) -> None:
         super().__init__()
         self.gate = threading.Event()
         self.asked = 0
+        self.failures = list(failures)
 
     def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore.NetworkStream:
         self.asked += 1
         assert self.gate.wait(15)
+        if self.failures:
+            raise self.failures.pop(0)
         return super().connect_tcp(*args, **kwargs)
 
 

@@ -209,6 +209,8 @@ class _Counting(httpcore.AsyncNetworkBackend):
             self._counts.asked += 1
             while not self._counts.gate.is_set():
                 await anyio.sleep(0.002)
+            if self._counts.failures:
+                raise self._counts.failures.pop(0)
         self._counts._more()
         try:
             return _CountingStream(self._counts, await self._inner.connect_tcp(*args, **kwargs))

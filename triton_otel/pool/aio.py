@@ -7,26 +7,28 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpcore
 
 from triton_otel import _clock
-from triton_otel.pool.failures import classify, close_reason
-from triton_otel.pool.lease import Dropped, may_resend
-from triton_otel.pool.requests import VERSIONS, closing, for_tasks, handshakes, key_of, note_hint, outward
+from triton_otel.pool.failures import classify
+from triton_otel.pool.lease import may_resend
+from triton_otel.pool.requests import VERSIONS, closing, for_tasks, handshakes, key_of, may_share, note_hint, outward
 from triton_otel.pool.shell import PoolShell, limits
 from triton_otel.pool.slot import CLOSED, OPENING, Slot
+from triton_otel.pool.tasklease import AsyncLeasedStream, CountedStream
 from triton_otel.pool.tasks import LoopKeeper, TaskLeases, TaskWaiter, finished, runs
 from triton_otel.pool.waiting import PoolClosed
 from triton_otel.pool.warming import TaskWarmUp
 from triton_otel.wire.aio.backend import default_backend
 from triton_otel.wire.aio.connection import AsyncHTTPConnection
-from triton_otel.wire.aio.runtime import close_now, running_loop
+from triton_otel.wire.aio.multiplex import AsyncMultiplexConnection
+from triton_otel.wire.aio.runtime import running_loop
 from triton_otel.wire.aio.stream import TaskLink, WatchedAsyncBackend
-from triton_otel.wire.limits import EXTENSION, BodyCounter, bounded, check_response
+from triton_otel.wire.limits import EXTENSION, bounded, check_response
 from triton_otel.wire.message import WireRequest
 from triton_otel.wire.phases import Attempt
 from triton_otel.wire.stream import opening
@@ -48,7 +50,8 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
         max_keepalive_connections: Limit of idle connections; ``None`` for the same as ``max_connections``.
         keepalive_expiry: Seconds that a connection may be idle; ``None`` for ever.  It is closed on time, with or
             without traffic.
-        ssl_context, proxy, http1, http2, retries, local_address, uds, network_backend, socket_options: As in httpcore.
+        ssl_context, proxy, http1, http2, retries, local_address, uds, network_backend, socket_options: As in httpcore,
+            with ``http2=True`` as for :class:`ConnectionPool`: requests share a connection.
         max_lifetime: Seconds that a connection may live, shortened by up to 2.5 % at random; ``None`` for ever.
         max_queued: Limit of requests that wait for a connection; one more gets :class:`QueueFull`.  ``None`` for none.
         reuse: ``False`` closes every connection after its first request.
@@ -79,7 +82,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
         max_response_size: int | None = None,
     ) -> None:
         if network_backend is None:
-            network_backend = default_backend(direct=proxy is None and not http2)
+            network_backend = default_backend(direct=proxy is None, shared=http2)
         super().__init__(
             ssl_context=ssl_context,
             proxy=proxy,
@@ -105,6 +108,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
                 "max_queued": max_queued,
                 "reuse": reuse,
                 "new_waiter": TaskWaiter,
+                "may_share": partial(may_share, http1) if http2 and proxy is None and reuse else None,
             },
             keeper,
         )
@@ -214,18 +218,21 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
 
     def create_connection(self, origin: httpcore.Origin) -> httpcore.AsyncConnectionInterface:
         """Return a connection that is not open yet; what HTTP/1.1 without a proxy cannot do is httpcore's."""
-        if self._proxy is not None or self._http2:
+        if self._proxy is not None:
             return super().create_connection(origin)
-        return AsyncHTTPConnection(
-            origin=origin,
-            ssl_context=self._ssl_context,
-            keepalive_expiry=self._keepalive_expiry,
-            retries=self._retries,
-            local_address=self._local_address,
-            uds=self._uds,
-            network_backend=self._network_backend,
-            socket_options=self._socket_options,
-        )
+        arguments: dict[str, Any] = {
+            "origin": origin,
+            "ssl_context": self._ssl_context,
+            "keepalive_expiry": self._keepalive_expiry,
+            "retries": self._retries,
+            "local_address": self._local_address,
+            "uds": self._uds,
+            "network_backend": self._network_backend,
+            "socket_options": self._socket_options,
+        }
+        if self._http2:
+            return AsyncMultiplexConnection(http1=self._http1, http2=True, **arguments)
+        return AsyncHTTPConnection(**arguments)
 
     # The way of a request.
 
@@ -234,7 +241,8 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
     ) -> tuple[Slot, Any]:
         key = key_of(request)
         request = bounded(request, self._max_response_size)
-        if not self._reuse:
+        if not self._reuse and not self._http2:
+            # HTTP/2 has no such header, and who speaks shows too late.
             request = closing(request)
         self._arrive()
         slot = await self._leases.get(key, attempt, queue_timeout)
@@ -243,7 +251,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
                 return slot, await self._send(slot, request, attempt, whole)
             except httpcore.ConnectionNotAvailable:
                 # It ran out of streams, or turned out to speak HTTP/1.1 and be taken; the place in line is kept.
-                slot = self._leases.replace(slot, attempt, "not_reusable")
+                slot = await self._leases.instead(slot, attempt, "not_reusable", timeout=queue_timeout)
             except BaseException as error:
                 if not may_resend(slot, request, attempt, error):
                     other = outward(error, self._proxy)
@@ -251,7 +259,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
                     if other is not None:
                         raise other from error
                     raise
-                slot = self._leases.replace(slot, attempt, classify(error), resend=True)
+                slot = await self._leases.instead(slot, attempt, classify(error), resend=True, timeout=queue_timeout)
 
     def _arrive(self) -> None:
         """Be in use, in the event loop that runs here."""
@@ -277,6 +285,12 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
     async def _send(self, slot: Slot, request: httpcore.Request, attempt: Attempt, whole: bool) -> Any:
         """Return the response, or with ``whole``, where the connection can do that, what its ``exchange`` returns."""
         attempt.connection_id = slot.id
+        if slot.state != OPENING and slot.shared:
+            # Others may be using it, so its link belongs to nobody.
+            attempt.reused = attempt.requests is None or attempt.requests > 1
+            attempt.age = _clock.now() - slot.opened_at
+            attempt.peer = slot.link.peer
+            return await _talk(slot.connection, request, False, attempt)
         if slot.state != OPENING:
             attempt.requests = slot.requests
             attempt.reused = slot.requests > 1
@@ -285,98 +299,36 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
             slot.link.attempt = attempt
             if whole and type(slot.connection) is AsyncHTTPConnection:
                 return await slot.connection.open.exchange(request)
-            return await _talk(slot.connection, request, whole)
+            return await _talk(slot.connection, request, whole, attempt)
         attempt.reused, attempt.requests, attempt.age = False, 1, 0.0
         opened = partial(self._opened, slot, attempt)
         slot.link = TaskLink(attempt, opened, handshakes(self._proxy, request.url.scheme))
         if slot.state == CLOSED:
             raise PoolClosed("the connection pool was closed")
         slot.connection = connection = self.create_connection(request.url.origin)
+        if slot.shared and type(connection) is AsyncMultiplexConnection:
+            connection.on_streams = partial(self._leases.turned_out, slot)
         with opening(slot.link):
-            response = await _talk(connection, request, whole)
+            response = await _talk(connection, request, whole, attempt)
         if slot.requests == 0:
             opened()
         return response
 
 
-async def _talk(connection: Any, request: httpcore.Request, whole: bool) -> Any:
+async def _talk(connection: Any, request: httpcore.Request, whole: bool, attempt: Attempt) -> Any:
     """Send a request; as :func:`triton_otel.pool.requests.talk`."""
     if whole and type(connection) is AsyncHTTPConnection:
         return await connection.exchange(request)
-    if type(connection) is not AsyncHTTPConnection and isinstance(request, WireRequest):
-        request = for_tasks(request)
-    response = await connection.handle_async_request(request)
+    if type(connection) is AsyncMultiplexConnection:
+        response = await connection.share(request, attempt)
+    else:
+        if type(connection) is not AsyncHTTPConnection and isinstance(request, WireRequest):
+            request = for_tasks(request)
+        response = await connection.handle_async_request(request)
     if type(connection) is not AsyncHTTPConnection:
-        note_hint(connection, response)
+        if type(connection) is not AsyncMultiplexConnection:
+            note_hint(connection, response)
         if EXTENSION in request.extensions:
             check_response(request, response)
-            response.stream = _CountedStream(response.stream, request.extensions[EXTENSION])
+            response.stream = CountedStream(response.stream, request.extensions[EXTENSION])
     return response
-
-
-class _CountedStream:
-    """The body of a response of httpcore's own connections, which know of no limit."""
-
-    def __init__(self, inner: Any, limit: int | None) -> None:
-        self._inner = inner
-        self._counter = BodyCounter(limit)
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in self._inner:
-            self._counter.add(piece)
-            yield piece
-
-    async def aclose(self) -> None:
-        if hasattr(self._inner, "aclose"):
-            await self._inner.aclose()
-
-
-class _Dropped(Dropped):
-    """What is left of a response that was thrown away."""
-
-    __slots__ = ()
-
-    def end(self) -> None:
-        """End httpcore's stream, without waiting."""
-        close_now(self._inner)
-
-
-class AsyncLeasedStream:
-    """The body of a response; closing it ends the lease of its connection, once."""
-
-    __slots__ = ("__weakref__", "_inner", "_pool", "_reason", "_slot")
-
-    def __init__(self, inner: Any, pool: AsyncConnectionPool, slot: Slot) -> None:
-        self._inner = inner
-        self._pool = pool
-        self._slot: Slot | None = slot
-        self._reason = "cancelled"
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            async for part in self._inner:
-                yield part
-        except BaseException as error:
-            self._reason = close_reason(error)
-            await self.aclose()
-            raise
-        self._reason = "not_reusable"
-
-    async def aclose(self) -> None:
-        """End the lease; again does nothing."""
-        slot, self._slot = self._slot, None
-        if slot is None:
-            return
-        try:
-            # A connection of the caller's may answer with a stream that has no aclose.
-            if hasattr(self._inner, "aclose"):
-                await self._inner.aclose()
-        finally:
-            # Without a wait in between: the close may just have been cancelled.
-            self._pool.settle(slot, self._reason)
-
-    def __del__(self) -> None:
-        slot = getattr(self, "_slot", None)
-        if slot is not None:
-            self._slot = None
-            self._pool.drop(_Dropped(slot, self._inner))

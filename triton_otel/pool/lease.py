@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from triton_otel.pool.failures import close_reason, peer_hung_up
 from triton_otel.pool.slot import CLOSED, Slot
 from triton_otel.wire.aio.connection import AsyncHTTPConnection
+from triton_otel.wire.aio.multiplex import AsyncMultiplexConnection
 from triton_otel.wire.aio.runtime import close_now
 from triton_otel.wire.connection import HTTPConnection
 from triton_otel.wire.multiplex import MultiplexConnection
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
 
     from triton_otel.wire.phases import Attempt
 
-__all__ = ["Dropped", "LeasedStream", "close_connection", "leftover", "may_resend"]
+__all__ = ["Dropped", "LeaseHolder", "LeasedStream", "close_connection", "leftover", "may_resend"]
 
 # RFC 9110 section 9.2.2, less what nobody sends to a Triton.
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
+
+
+_OUR_OWN = (HTTPConnection, MultiplexConnection, AsyncHTTPConnection, AsyncMultiplexConnection)
 
 
 class LeaseHolder(Protocol):
@@ -122,7 +126,7 @@ def leftover(slot: Slot) -> bool:
     them, and has no public way to ask.
     """
     connection = slot.connection
-    if type(connection) in (HTTPConnection, MultiplexConnection, AsyncHTTPConnection):
+    if type(connection) in _OUR_OWN:
         return bool(connection.surplus)
     while (inner := getattr(connection, "_connection", None)) is not None:
         connection = inner

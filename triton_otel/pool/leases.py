@@ -22,7 +22,7 @@ from triton_otel.pool.slot import (
     Slot,
     Waiter,
 )
-from triton_otel.pool.waiting import PoolClosed, QueueFull, ThreadWaiter
+from triton_otel.pool.waiting import PoolClosed, QueueFull, ThreadWaiter, patience
 from triton_otel.wire.connection import HTTPConnection
 from triton_otel.wire.http11 import IDLE as READY
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from triton_otel.pool.waiting import PoolObserver
     from triton_otel.wire.phases import Attempt
 
-__all__ = ["ThreadLeases", "patience"]
+__all__ = ["ThreadLeases"]
 
 
 class ThreadLeases:
@@ -129,7 +129,13 @@ class ThreadLeases:
         return self._checked(fresh)
 
     def _start_over(self, slot: Slot, attempt: Attempt, why: str, resend: bool, timeout: float | None) -> Slot:
-        """Leave a shared connection to the others, where it is of use to them, and get another one."""
+        got, left = self._left_shared(slot, attempt, why, resend, timeout)
+        return self._checked(got if isinstance(got, Slot) else self._wait(got, attempt, left), attempt)
+
+    def _left_shared(
+        self, slot: Slot, attempt: Attempt, why: str, resend: bool, timeout: float | None
+    ) -> tuple[Slot | Any, float | None]:
+        """Leave a shared connection to others; return a slot or the waiter that gets one, and how long it may wait."""
         dead = resend or slot.leases == 1 or not slot.connection.is_available()
         if dead:
             close_connection(slot)
@@ -144,7 +150,7 @@ class ThreadLeases:
         self._wake(woken)
         if timeout is not None:
             timeout = max(0.0, attempt.started + timeout - now)
-        return self._checked(got if isinstance(got, Slot) else self._wait(got, attempt, timeout), attempt)  # type: ignore[arg-type]
+        return got, timeout
 
     def turned_out(self, slot: Slot, streams: int) -> None:
         """It is known now, or has changed, how many requests a connection takes at a time; 0: it is never shared."""
@@ -390,11 +396,3 @@ class ThreadLeases:
             following = waiter.next
             waiter.wake()  # type: ignore[attr-defined]
             waiter = following
-
-
-def patience(waiter: Waiter, attempt: Attempt, timeout: float | None) -> float | None:
-    """Return how many seconds a waiter may wait."""
-    if attempt.deadline is None:
-        return timeout
-    left = attempt.deadline - waiter.since
-    return left if timeout is None else min(timeout, left)

@@ -8,8 +8,10 @@ import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
 from triton_otel import _clock
-from triton_otel.pool.leases import ThreadLeases, patience
+from triton_otel.pool.leases import ThreadLeases
 from triton_otel.pool.slot import CLOSED, OPENING, Key, Slot, Waiter
+from triton_otel.pool.waiting import patience
+from triton_otel.wire.aio.bell import Bell
 from triton_otel.wire.aio.connection import AsyncHTTPConnection
 from triton_otel.wire.aio.runtime import drop_now, running_loop
 
@@ -53,45 +55,21 @@ def call_soon(loop: Any, call: Any, *arguments: Any) -> None:
 
 
 class TaskWaiter(Waiter):
-    """A waiter whose task sleeps on a future of asyncio's or an event of trio's that :meth:`wake` sets."""
+    """A waiter whose task sleeps on a bell that :meth:`wake` rings."""
 
-    __slots__ = ("_bell", "_loop")
+    __slots__ = ("_bell",)
 
     def __init__(self, key: Key, now: float) -> None:
         super().__init__(key, now)
-        self._loop = running_loop()
-        self._bell: Any
-        if isinstance(self._loop, asyncio.AbstractEventLoop):
-            self._bell = self._loop.create_future()
-        else:
-            self._bell = sys.modules["trio"].Event()
+        self._bell = Bell()
 
     async def wait(self, timeout: float | None) -> bool:
         """Sleep until woken or until ``timeout`` seconds have passed; tell whether it was woken."""
-        if isinstance(self._loop, asyncio.AbstractEventLoop):
-            timer = None if timeout is None else self._loop.call_later(max(timeout, 0.0), self._set, False)
-            try:
-                return bool(await self._bell)
-            finally:
-                if timer is not None:
-                    timer.cancel()
-        trio = sys.modules["trio"]
-        with trio.CancelScope() if timeout is None else trio.move_on_after(max(timeout, 0.0)):
-            await self._bell.wait()
-        return bool(self._bell.is_set())
+        return await self._bell.wait(timeout)
 
     def wake(self) -> None:
         """Wake the task; called once."""
-        if isinstance(self._loop, asyncio.AbstractEventLoop):
-            # The loop may have ended with its tasks in it.
-            with contextlib.suppress(RuntimeError):
-                self._set(True)
-        else:
-            self._bell.set()
-
-    def _set(self, woken: bool) -> None:
-        if not self._bell.done():
-            self._bell.set_result(woken)
+        self._bell.ring()
 
 
 class TaskLeases(ThreadLeases):
@@ -105,20 +83,31 @@ class TaskLeases(ThreadLeases):
     async def get(self, key: Key, attempt: Attempt, timeout: float | None) -> Slot:
         """Get a connection to ``key``, waiting for it if need be; as :meth:`ThreadLeases.acquire`."""
         now = _clock.now()
-        with self._lock:
-            slot = self._state.take_idle(key)
-        if slot is not None:
-            return self._begun(slot, now)
+        if not self._shares:
+            with self._lock:
+                slot = self._state.take_idle(key)
+            if slot is not None:
+                return self._begun(slot, now)
         got = self._ask(key)
-        if not isinstance(got, Slot):
-            timeout = patience(got, attempt, timeout)
-            try:
-                woken = await got.wait(timeout)
-            except BaseException:
-                self._left(got, attempt)
-                raise
-            got = self._waited(got, attempt, timeout, woken)
-        return self._checked(got)
+        return self._checked(got if isinstance(got, Slot) else await self._patient(got, attempt, timeout), attempt)
+
+    async def instead(
+        self, slot: Slot, attempt: Attempt, why: str, *, resend: bool = False, timeout: float | None = None
+    ) -> Slot:
+        """Put another connection in the place of a leased one; as :meth:`ThreadLeases.replace`."""
+        if not slot.shared:
+            return self.replace(slot, attempt, why, resend=resend)
+        got, left = self._left_shared(slot, attempt, why, resend, timeout)
+        return self._checked(got if isinstance(got, Slot) else await self._patient(got, attempt, left), attempt)
+
+    async def _patient(self, waiter: TaskWaiter, attempt: Attempt, timeout: float | None) -> Slot:
+        timeout = patience(waiter, attempt, timeout)
+        try:
+            woken = await waiter.wait(timeout)
+        except BaseException:
+            self._left(waiter, attempt)
+            raise
+        return self._waited(waiter, attempt, timeout, woken)
 
     def wind_up(self, *, loop_runs: bool = False) -> None:
         """Close the sockets that the event loop does not use; the others end with their request.

@@ -11,8 +11,9 @@ from triton_otel.pool.slot import Waiter
 
 if TYPE_CHECKING:
     from triton_otel.pool.slot import Key
+    from triton_otel.wire.phases import Attempt
 
-__all__ = ["FullObserver", "PoolClosed", "PoolObserver", "QueueFull", "ThreadWaiter"]
+__all__ = ["FullObserver", "PoolClosed", "PoolObserver", "QueueFull", "ThreadWaiter", "patience"]
 
 
 class QueueFull(httpcore.PoolTimeout):
@@ -61,3 +62,11 @@ class ThreadWaiter(Waiter):
     def wake(self) -> None:
         """Wake the thread; called once."""
         self._bell.release()
+
+
+def patience(waiter: Waiter, attempt: Attempt, timeout: float | None) -> float | None:
+    """Return how many seconds a waiter may wait."""
+    if attempt.deadline is None:
+        return timeout
+    left = attempt.deadline - waiter.since
+    return left if timeout is None else min(timeout, left)

@@ -60,7 +60,7 @@ class Stream:
         attempt: Its facts, which are filled as they come; ``None`` where nobody asks.
     """
 
-    __slots__ = ("attempt", "ended", "heard")
+    __slots__ = ("attempt", "ended", "heard", "sent")
 
     def __init__(self, attempt: Attempt | None) -> None:
         self.attempt = attempt
@@ -68,6 +68,8 @@ class Stream:
         """Whether anything of the answer has come."""
         self.ended = False
         """Whether nothing more will come."""
+        self.sent = False
+        """Whether all of the request was sent."""
 
     def limit(self, timeout: float | None) -> float | None:
         """Return a time-out under the deadline of the request, at least 0."""

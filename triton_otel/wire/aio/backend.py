@@ -16,6 +16,7 @@ from httpcore._backends.auto import AutoBackend
 from triton_otel import _clock
 from triton_otel.wire.aio.runtime import running_loop
 from triton_otel.wire.aio.sockets import SocketStream
+from triton_otel.wire.aio.trio_sockets import TrioSocketStream
 from triton_otel.wire.stream import looked_up
 
 __all__ = ["SocketBackend", "default_backend"]
@@ -30,10 +31,14 @@ class SocketBackend(httpcore.AsyncNetworkBackend):
     """Sockets of our own under asyncio, httpcore's backend under anything else.
 
     A time-out means the whole of a connect, look-up and all addresses.
+
+    Parameters:
+        shared: Whether several requests may use a connection at a time: then trio's sockets are ours as well.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, shared: bool = False) -> None:
         self._other = AutoBackend()
+        self._shared = shared
 
     async def connect_tcp(
         self,
@@ -46,7 +51,7 @@ class SocketBackend(httpcore.AsyncNetworkBackend):
         """Connect; see httpcore."""
         loop = running_loop()
         if not isinstance(loop, asyncio.AbstractEventLoop):
-            return await self._other.connect_tcp(host, port, timeout, local_address, socket_options)
+            return self._ours(await self._other.connect_tcp(host, port, timeout, local_address, socket_options))
         options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), *(socket_options or ())]
 
         async def connect() -> socket.socket:
@@ -64,7 +69,7 @@ class SocketBackend(httpcore.AsyncNetworkBackend):
         """Connect to a Unix domain socket; see httpcore."""
         loop = running_loop()
         if not isinstance(loop, asyncio.AbstractEventLoop):
-            return await self._other.connect_unix_socket(path, timeout, socket_options)
+            return self._ours(await self._other.connect_unix_socket(path, timeout, socket_options))
         address = (socket.AF_UNIX, path)
         return SocketStream(await _within(timeout, lambda: _open(loop, address, None, socket_options or ())), loop)
 
@@ -72,15 +77,19 @@ class SocketBackend(httpcore.AsyncNetworkBackend):
         """Sleep between two attempts to connect; see httpcore."""
         await self._other.sleep(seconds)
 
+    def _ours(self, stream: httpcore.AsyncNetworkStream) -> httpcore.AsyncNetworkStream:
+        return TrioSocketStream.instead_of(stream) if self._shared else stream
 
-def default_backend(*, direct: bool) -> httpcore.AsyncNetworkBackend:
+
+def default_backend(*, direct: bool, shared: bool = False) -> httpcore.AsyncNetworkBackend:
     """Return the backend of a pool that was given none.
 
     Parameters:
-        direct: Whether the pool's own connections will use it.  httpcore's, for proxies and HTTP/2, may put TLS into
-            TLS, which a socket cannot.
+        direct: Whether the pool's own connections will use it.  httpcore's, for proxies, may put TLS into TLS, which a
+            socket cannot.
+        shared: Whether several requests may use a connection at a time.
     """
-    return SocketBackend() if direct else AutoBackend()
+    return SocketBackend(shared=shared) if direct else AutoBackend()
 
 
 async def _within(timeout: float | None, connect: Callable[[], Awaitable[socket.socket]]) -> socket.socket:

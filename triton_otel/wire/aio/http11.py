@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from triton_otel.wire.aio.transport import AsyncTransport
     from triton_otel.wire.keepalive import KeepAlive
 
-__all__ = ["AsyncHTTP11"]
+__all__ = ["AsyncHTTP11", "parts_one_by_one", "timeouts_of"]
 
 
 class AsyncHTTP11(httpcore.AsyncConnectionInterface):
@@ -154,7 +154,7 @@ class AsyncHTTP11(httpcore.AsyncConnectionInterface):
         count = BodyCount(head)
         try:
             known = parts_of(request)
-            async with aclosing(_parts(request.stream if known is None else known)) as body:
+            async with aclosing(parts_one_by_one(request.stream if known is None else known)) as body:
                 async for part in body:
                     parts = count.add(part)
                     if parts:
@@ -362,7 +362,7 @@ class _Body:
                 pass
 
 
-async def _parts(body: Any) -> AsyncGenerator[bytes, None]:
+async def parts_one_by_one(body: Any) -> AsyncGenerator[bytes, None]:
     """Iterate over a body of either kind: lists of buffers come from the client."""
     if not hasattr(body, "__aiter__"):
         for part in body:

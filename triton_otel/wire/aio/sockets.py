@@ -307,8 +307,7 @@ class SocketStream(LoopSocket, httpcore.AsyncNetworkStream):
             except BaseException:
                 self.abort()
                 raise
-            self._closed = True
-            self._heir = secure
+            self.hand_over(secure)
             try:
                 await secure.shake_hands(until)
             except BaseException:

@@ -20,7 +20,7 @@ from triton_otel.wire.parts import joined
 if TYPE_CHECKING:
     from triton_otel.wire.stream import Link
 
-__all__ = ["AsyncSocketTransport", "AsyncStreamTransport", "AsyncTransport", "async_transport_for"]
+__all__ = ["AsyncSocketTransport", "AsyncStreamTransport", "AsyncTransport", "async_transport_for", "has_ended"]
 
 Parts = Sequence["bytes | memoryview"]
 
@@ -71,7 +71,7 @@ class AsyncStreamTransport:
             # TLS 1.3 sends session tickets after the handshake.  To take them in would have to be awaited, so on a
             # connection that was not read from yet only the end of the connection counts.
             sock = self._stream.get_extra_info("socket")
-            return sock is not None and _has_ended(sock)
+            return sock is not None and has_ended(sock)
         return bool(self._stream.get_extra_info("is_readable"))
 
     def pending(self) -> bool:
@@ -82,7 +82,7 @@ class AsyncStreamTransport:
         return pending is not None and pending() > 0
 
 
-def _has_ended(sock: Any) -> bool:
+def has_ended(sock: Any) -> bool:
     """Tell whether the peer sends no more."""
     poll = select.poll()
     poll.register(sock.fileno(), getattr(select, "POLLRDHUP", select.POLLHUP))

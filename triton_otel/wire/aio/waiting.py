@@ -10,11 +10,18 @@ import asyncio
 import select
 import socket
 import ssl
-from typing import Any
+from typing import Any, Protocol
 
 from triton_otel import _clock
 
-__all__ = ["LoopSocket"]
+__all__ = ["Heir", "LoopSocket"]
+
+
+class Heir(Protocol):
+    """What has taken a socket over."""
+
+    def abort(self) -> None:
+        """Close it."""
 
 
 class LoopSocket:
@@ -40,8 +47,8 @@ class LoopSocket:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._closed = False
-        # What has taken the socket over: TLS.
-        self._heir: LoopSocket | None = None
+        # What has taken the socket over: TLS, or what reads and writes at a time.
+        self._heir: Heir | None = None
 
     def readable(self) -> bool:
         """Tell whether bytes, or the end, wait."""
@@ -67,6 +74,15 @@ class LoopSocket:
                 waiter.set_exception(ConnectionAbortedError("the connection was closed"))
         self._timer = None
         self.sock.close()
+
+    def hand_over(self, heir: Heir) -> None:
+        """Leave the socket to another one; :meth:`abort` goes there."""
+        self._deafen()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._closed = True
+        self._heir = heir
 
     async def shake_hands(self, until: float | None) -> None:
         """Do the TLS handshake.
