@@ -59,7 +59,7 @@ def test_while_connecting_to_where_nobody_answers(run: Any, server: RawServer, a
     run(main)
 
 
-@pytest.mark.parametrize("http2", [False, True], ids=["ours", "httpcore's"])
+@pytest.mark.parametrize("http2", [False, True], ids=["http1", "http2"])
 def test_in_a_handshake(run: Any, http2: bool) -> None:
     async def main() -> None:
         with RawServer(silent) as server:
