@@ -134,6 +134,13 @@ class TimedTaskLeases(TimedThreadLeases, TaskLeases):
         self._tell_ended()
         return slot
 
+    async def instead(self, slot: Slot, attempt: Attempt, why: str, **more: Any) -> Slot:
+        """Put another connection in the place of a leased one; as the parent's."""
+        fresh = await super().instead(slot, attempt, why, **more)
+        fresh.leased_at = _clock.now()
+        self._tell_ended()
+        return fresh
+
 
 def _http_version(slot: Slot) -> str:
     """Return what a connection speaks, as ``network.protocol.version`` has it."""
