@@ -8,11 +8,12 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 p
 # Arguments for the demo, pytest and the benchmarks: make demo ARGS='--seconds 5', make test ARGS='-k pool'.
 ARGS ?=
 
-.PHONY: help demo test bench stress fuzz lint types format generate dashboards clean
+.PHONY: help demo stack test bench stress fuzz lint types format generate dashboards clean
 
 help:
 	@echo 'make demo    an instrumented client on an embedded server, about 15 seconds'
-	@echo 'make test    all tests, with a real Triton where the machine can have one'
+	@echo 'make stack   collector, Jaeger, Prometheus and Triton, without containers; the first time it builds for minutes'
+	@echo 'make test    all tests, with the real Triton and the real stack where the machine can have them'
 	@echo 'make bench   side by side with other clients, minutes; ARGS=--quick for a short form'
 	@echo 'make stress  servers that misbehave, two minutes for each shape of load; ARGS="--minutes 10" for longer'
 	@echo 'make fuzz    damaged answers for five minutes; ARGS=-max_total_time=3600 for longer'
@@ -25,6 +26,9 @@ help:
 
 demo: $(VENV)/demo.stamp
 	@$(BIN)/triton-otel demo $(ARGS)
+
+stack: $(VENV)/demo.stamp
+	@$(BIN)/python -m collector run $(ARGS)
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n 2 $(ARGS)

@@ -19,6 +19,7 @@ PAGES = (
     "docs/index.md",
     "docs/options.md",
     "docs/benchmarks.md",
+    "collector/README.md",
     "dashboards/README.md",
     "docs/report.md",
     "docs/advise.md",

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OneWorkerForEach", "scheduler_for"]
 
-TOGETHER = ("tests/contract/", "tests/benchmarks/", "tests/browser/")
-"""Folders whose tests share one Triton, or one run and its page."""
+TOGETHER = ("tests/contract/", "tests/benchmarks/", "tests/browser/", "tests/stack/")
+"""Folders whose tests share one Triton, one run and its page, or the programs of the stack."""
 
 
 class OneWorkerForEach(LoadScopeScheduling):

@@ -1,0 +1,108 @@
+"""The real collector with this repository's configuration, Jaeger, Prometheus and Triton, once a session."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.real_triton import INSTALL_COMMAND as TRITON_COMMAND
+from support.real_triton import RealTriton, TritonUnavailable, install
+from support.stack_queries import Jaeger, Prometheus
+
+from collector.parts import INSTALL_COMMAND, Parts, PartUnavailable, bring
+from collector.running import Stack
+from collector.running.addresses import HOST, free_ports
+from collector.running.stack import CONFIG, FILELOG
+
+LOG_SERVICE = "from-the-log"
+MODELS = ("add_sub", "sentiment", "slow", "fails")
+
+
+@pytest.fixture(scope="session")
+def announce(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Says what takes its time, past pytest's capture."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+
+    def say(text: str) -> None:
+        with capture.global_and_fixture_disabled():
+            print(f"\ntriton_otel: {text}", file=sys.stderr, flush=True)
+
+    return say
+
+
+def missing(reason: str) -> None:
+    """Skip, or fail where everything real must be there."""
+    if os.environ.get("TRITON_OTEL_REQUIRE_REAL") == "1":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def parts(announce: Callable[[str], None]) -> Parts:
+    """The programs, built where the cache has none."""
+    try:
+        return bring(announce)
+    except PartUnavailable as error:
+        reason = f"no real stack: {error}; to bring it: {INSTALL_COMMAND}"
+    missing(reason)
+    raise AssertionError(reason)
+
+
+@pytest.fixture(scope="session")
+def log_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder whose log files the collector reads."""
+    return tmp_path_factory.mktemp("client-logs")
+
+
+@pytest.fixture(scope="session")
+def metrics_port() -> int:
+    """Where Triton will show its numbers: the collector is told before Triton runs."""
+    return free_ports(1)[0]
+
+
+@pytest.fixture(scope="session")
+def stack(parts: Parts, log_folder: Path, metrics_port: int) -> Iterator[Stack]:
+    """Collector, Jaeger and Prometheus; everything is asked for every second."""
+    variables = {
+        "TRITON_METRICS_ADDRESS": f"{HOST}:{metrics_port}",
+        "TRITON_SCRAPE_INTERVAL": "1s",
+        "SPAN_METRICS_INTERVAL": "1s",
+        "SAMPLING_DECISION_WAIT": "2s",
+        "SAMPLING_SLOW_MS": "300",
+        "SAMPLING_PERCENT": "20",
+        "POOL_LOG_FILES": f"{log_folder}/*.log",
+        "POOL_LOG_SERVICE_NAME": LOG_SERVICE,
+    }
+    with Stack(parts, configs=(CONFIG, FILELOG), variables=variables, interval="1s") as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def triton(stack: Stack, metrics_port: int, announce: Callable[[str], None]) -> Iterator[RealTriton]:
+    """Triton, whose spans go to the collector."""
+    installation, reason = None, ""
+    try:
+        installation = install(announce)
+    except TritonUnavailable as error:
+        reason = f"no real Triton: {error}; to bring it: {TRITON_COMMAND}"
+    if installation is None:
+        missing(reason)
+        raise AssertionError(reason)
+    trace_url = f"{stack.addresses.url('otlp_http')}/v1/traces"
+    with RealTriton(installation, trace_url=trace_url, metrics_port=metrics_port, models=MODELS) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def jaeger(stack: Stack) -> Jaeger:
+    """Jaeger's query interface."""
+    return Jaeger(stack.addresses.url("jaeger"))
+
+
+@pytest.fixture(scope="session")
+def prometheus(stack: Stack) -> Prometheus:
+    """Prometheus's query interface."""
+    return Prometheus(stack.addresses.url("prometheus"))
