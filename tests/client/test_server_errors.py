@@ -107,10 +107,14 @@ def test_a_status_that_is_no_answer_to_an_inference(client, server, status):
     assert refused(client, server, "identity", INPUTS).status == status
 
 
-def test_an_error_before_the_whole_request_was_sent(client, server):
-    """The server refuses a large body and closes: its words are kept, in place of a broken pipe."""
-    server.inject(Fault.early(413, "request too large"))
+@pytest.mark.parametrize("used", [False, True], ids=["new", "used"])
+@pytest.mark.parametrize("body", ["drain", "stall"])
+def test_an_error_before_the_whole_request_was_sent(client, server, body, used):
+    """The server refuses a large body, and closes or reads no more: its words are kept, in place of a broken pipe."""
+    if used:
+        assert_serves(client)
+    server.inject(Fault.early(413, "request too large", body=body))
     with pytest.raises(ServerError) as caught:
-        client.infer("identity", {"INPUT0": np.zeros(2_000_000, np.float32)})
+        client.infer("identity", {"INPUT0": np.zeros(4_000_000, np.float32)}, timeout=60)
     assert (caught.value.status, caught.value.message) == (413, "request too large")
     assert_serves(client)

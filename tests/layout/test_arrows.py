@@ -51,6 +51,7 @@ NO_IO = (
     "wire.encoder",
     "wire.parser",
     "wire.chunks",
+    "wire.early",
     "wire.keepalive",
     "client.coding",
     "client.headers",

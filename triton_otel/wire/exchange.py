@@ -61,7 +61,7 @@ class ExchangeConnection(HTTP11):
             timeouts = extensions.get("timeout") or {}
             try:
                 self._send(head, parts, timeouts)
-                self.sent = True
+                self.sent = not self._transport.early
             except httpcore.WriteError:
                 # The server may have answered early and closed; its answer is worth more than our error.
                 pass
@@ -93,7 +93,7 @@ class ExchangeConnection(HTTP11):
                     transport.send(request.whole, None)
                 else:
                     count = asked
-                self.sent = True
+                self.sent = not transport.early
             except httpcore.WriteError:
                 # The server may have answered early and closed; its answer is worth more than our error.
                 pass

@@ -82,7 +82,7 @@ class HTTP11(httpcore.ConnectionInterface):
         self.state = State.NEW
         # Of the request that is running.
         self.sent = False
-        """Whether all of the request was sent."""
+        """Whether all of the request was sent before an answer came."""
         self.received = False
         """Whether all of the answer was read, and the connection may live on after it."""
         self.ended = False
@@ -186,7 +186,7 @@ class HTTP11(httpcore.ConnectionInterface):
             raise httpcore.LocalProtocolError(str(error)) from error
         if end:
             self._transport.send([end], timeout)
-        self.sent = True
+        self.sent = not self._transport.early
 
     # The answer.
 

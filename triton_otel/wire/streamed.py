@@ -15,12 +15,19 @@ __all__ = ["StreamTransport"]
 
 
 class StreamTransport:
-    """Over any network stream of httpcore's."""
+    """Over any network stream of httpcore's.
+
+    Such a stream cannot be asked what comes while it writes, so of a server that answers early and then stops reading
+    it learns at the end of the time for writing.
+    """
 
     __slots__ = ("_spare", "_stream")
 
     hides = True
     """Whether bytes can wait that the socket does not show."""
+
+    early = False
+    """Whether an answer began before its request was all sent: nothing tells."""
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream

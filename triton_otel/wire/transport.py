@@ -7,7 +7,6 @@ another thread, as :class:`~triton_otel.wire.stream.WatchedStream` does, and let
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import socket
 import ssl
@@ -18,7 +17,8 @@ import httpcore
 from httpcore._backends.sync import SyncStream
 
 from triton_otel import _clock
-from triton_otel.wire.parts import JOIN, Parts, joined
+from triton_otel.wire.parts import Parts, joined
+from triton_otel.wire.sending import IOV_MAX, MAX_WAIT, SendingSocket
 from triton_otel.wire.stream import WatchedStream
 from triton_otel.wire.streamed import StreamTransport
 
@@ -29,18 +29,10 @@ __all__ = ["SocketTransport", "Transport", "transport_for"]
 
 T = TypeVar("T")
 
-try:
-    _IOV_MAX = max(16, os.sysconf("SC_IOV_MAX"))
-except (AttributeError, ValueError, OSError):
-    _IOV_MAX = 1024
-
-_MAX_WAIT = 1e9
-"""Milliseconds that one poll may last: what C can hold."""
-
 _CLOSED = "the connection pool was closed"
 
 
-class SocketTransport:
+class SocketTransport(SendingSocket):
     """Over a socket, plain or TLS, that does not block: a wait is a poll, and there is one only where it is needed.
 
     Parameters:
@@ -49,15 +41,12 @@ class SocketTransport:
         link: Its link.
     """
 
-    __slots__ = ("_inner", "_link", "_poll", "_secure", "_sock", "hides")
+    __slots__ = ("_inner", "hides")
 
     def __init__(self, inner: httpcore.NetworkStream, sock: socket.socket, link: Link) -> None:
+        super().__init__(sock, link)
         self._inner = inner
-        self._sock = sock
-        self._link = link
-        self._secure = self.hides = isinstance(sock, ssl.SSLSocket)
-        self._poll = select.poll()
-        self._poll.register(sock, select.POLLIN)
+        self.hides = self._secure
 
     def send(self, parts: Parts, timeout: float | None) -> None:
         """Send all of it, gathered into as few calls as the transport allows."""
@@ -178,7 +167,7 @@ class SocketTransport:
             return -1
         attempt.send_started = now = _clock.now()
         deadline = attempt.deadline
-        if deadline is None or now >= deadline or len(parts) > _IOV_MAX:
+        if deadline is None or now >= deadline or len(parts) > IOV_MAX:
             return -1
         link.busy = True
         sending = True
@@ -194,7 +183,9 @@ class SocketTransport:
                 self._send_rest(parts, sent, total, deadline - now)
             attempt.sent = now = _clock.now()
             sending = False
-            if not self._poll.poll(min((deadline - now) * 1000.0, _MAX_WAIT) if deadline > now else 0):
+            if self._early is not None and self._early.data:
+                return 0
+            if not self._poll.poll(min((deadline - now) * 1000.0, MAX_WAIT) if deadline > now else 0):
                 return 0
             count = sock.recv_into(view)
             if link.aborted:
@@ -220,62 +211,10 @@ class SocketTransport:
         """Tell whether bytes wait that the socket does not show."""
         return self._secure and self._sock.pending() > 0  # type: ignore[attr-defined]
 
-    def _send_plain(self, parts: Parts, limit: float | None) -> None:
-        attempt = self._link.attempt
-        total = sum(map(len, parts))
-        sent = 0
-        with contextlib.suppress(BlockingIOError):
-            sent = self._sock.sendmsg(parts[:_IOV_MAX])
-        if attempt is not None:
-            attempt.bytes_sent += sent
-        if sent != total:
-            self._send_rest(parts, sent, total, limit)
-
-    def _send_rest(self, parts: Parts, sent: int, total: int, limit: float | None) -> None:
-        """Go on where the socket took no more."""
-        sock, until = self._sock, None
-        attempt = self._link.attempt
-        views = [memoryview(part) for part in parts if part]
-        index = 0
-        while True:
-            total -= sent
-            while sent and sent >= len(views[index]):
-                sent -= len(views[index])
-                index += 1
-            if not total:
-                return
-            if sent:
-                views[index] = views[index][sent:]
-            until = self._wait(select.POLLOUT, limit, until, httpcore.WriteTimeout)
-            sent = 0
-            with contextlib.suppress(BlockingIOError):
-                sent = sock.sendmsg(views[index : index + _IOV_MAX])
-            if attempt is not None:
-                attempt.bytes_sent += sent
-                if attempt.deadline is not None:
-                    limit = self._link.limit(limit, httpcore.WriteTimeout)
-            until = None if sent else until
-
-    def _send_secure(self, part: bytes | memoryview, limit: float | None) -> None:
-        view = memoryview(part)
-        sock, until = self._sock, None
-        attempt = self._link.attempt
-        while view:
-            try:
-                sent = sock.send(view[: 16 * JOIN])
-            except ssl.SSLWantWriteError:
-                until = self._wait(select.POLLOUT, limit, until, httpcore.WriteTimeout)
-            except ssl.SSLWantReadError:
-                until = self._wait(select.POLLIN, limit, until, httpcore.WriteTimeout)
-            else:
-                view = view[sent:]
-                until = None
-                if attempt is not None:
-                    attempt.bytes_sent += sent
-                    if attempt.deadline is not None:
-                        limit = self._link.limit(limit, httpcore.WriteTimeout)
-
     def _receive_into(self, view: memoryview, limit: float | None) -> int:
+        if self._early is not None and (heard := self._heard(len(view))):
+            view[: len(heard)] = heard
+            return len(heard)
         return self._read(self._sock.recv_into, view, limit)
 
     def _fill(self, view: memoryview, limit: float | None) -> int:
@@ -289,7 +228,7 @@ class SocketTransport:
             else:
                 # What had arrived was taken by the read before: a wait first saves a read in vain.
                 left = min(limit, deadline - _clock.now())
-                if left < 0 or not self._poll.poll(min(left * 1000.0, _MAX_WAIT)):
+                if left < 0 or not self._poll.poll(min(left * 1000.0, MAX_WAIT)):
                     raise httpcore.ReadTimeout("timed out")
                 try:
                     count = sock.recv_into(view[have:])
@@ -302,6 +241,8 @@ class SocketTransport:
         return have
 
     def _receive(self, max_bytes: int, limit: float | None) -> bytes:
+        if self._early is not None and (heard := self._heard(max_bytes)):
+            return heard
         return self._read(self._sock.recv, max_bytes, limit)
 
     def _read(self, call: Callable[[Any], T], what: object, limit: float | None) -> T:
@@ -309,16 +250,16 @@ class SocketTransport:
         attempt = self._link.attempt
         if attempt is not None and attempt.first_byte is None and not (self._secure and self._sock.pending()):  # type: ignore[attr-defined]
             # The answer is not there yet: asking for it would only be one call more.
-            until = self._wait(select.POLLIN, limit, None, httpcore.ReadTimeout)
+            until = self._wait(select.POLLIN, limit, None)
         while True:
             try:
                 return call(what)
             except (BlockingIOError, ssl.SSLWantReadError):
-                until = self._wait(select.POLLIN, limit, until, httpcore.ReadTimeout)
+                until = self._wait(select.POLLIN, limit, until)
             except ssl.SSLWantWriteError:
-                until = self._wait(select.POLLOUT, limit, until, httpcore.ReadTimeout)
+                until = self._wait(select.POLLOUT, limit, until)
 
-    def _wait(self, event: int, limit: float | None, until: float | None, late: type[Exception]) -> float | None:
+    def _wait(self, event: int, limit: float | None, until: float | None) -> float | None:
         """Wait until the socket is ready, ``limit`` seconds from the first wait of the operation at most.
 
         Parameters:
@@ -340,8 +281,8 @@ class SocketTransport:
         while True:
             left = until - now
             if left < 0 or (left == 0 and limit > 0):
-                raise late("timed out")
-            if poll.poll(min(left * 1000.0, _MAX_WAIT)):
+                raise httpcore.ReadTimeout("timed out")
+            if poll.poll(min(left * 1000.0, MAX_WAIT)):
                 return until
             now = _clock.now()
 

@@ -59,7 +59,7 @@ class AsyncExchangeConnection(AsyncHTTP11):
             timeouts = timeouts_of(request)
             try:
                 await self._transport.send([head.data, *parts] if size else [head.data], timeouts.get("write"))
-                self.sent = True
+                self.sent = not self._transport.early
             except httpcore.WriteError:
                 # The server may have answered early and closed; its answer is worth more than our error.
                 pass
@@ -92,7 +92,7 @@ class AsyncExchangeConnection(AsyncHTTP11):
                     await transport.send(request.whole, None)
                 elif not count:
                     raise httpcore.RemoteProtocolError(NO_ANSWER)
-                self.sent = True
+                self.sent = not self._transport.early
             except httpcore.WriteError:
                 # The server may have answered early and closed; its answer is worth more than our error.
                 pass

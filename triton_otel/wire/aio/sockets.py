@@ -20,6 +20,7 @@ import httpcore
 from triton_otel import _clock
 from triton_otel.wire.aio.operations import after, end_of, mapped
 from triton_otel.wire.aio.waiting import LoopSocket
+from triton_otel.wire.early import GRACE, MAX_HEARD, EarlyAnswer
 
 __all__ = ["IOV_MAX", "SocketStream"]
 
@@ -28,11 +29,8 @@ Parts = Sequence["bytes | memoryview"]
 _TURN = 1024 * 1024
 """Bytes that one turn of the loop reads or writes at most on one connection: the others want their turn too."""
 
-_GRACE = 0.1
-"""Seconds without progress after which a request is not sent on whose answer is there already."""
-
 try:
-    IOV_MAX = max(16, os.sysconf("SCIOV_MAX"))
+    IOV_MAX = max(16, os.sysconf("SC_IOV_MAX"))
 except (AttributeError, ValueError, OSError):
     IOV_MAX = 1024
 
@@ -59,10 +57,11 @@ class SocketStream(LoopSocket, httpcore.AsyncNetworkStream):
         self._view: memoryview | None = None
         self._least = 0
         self._parts: list[memoryview] = []
-        # What TLS had to be asked for while a request was being sent.
-        self._heard = bytearray()
-        self._overhears = False
-        """Whether a request is being sent and nothing of an answer was seen yet."""
+        # What has come while a request was being sent; nothing in nearly all requests.
+        self._early: EarlyAnswer | None = None
+        self._grace: asyncio.TimerHandle | None = None
+        self.early = False
+        """Whether an answer began before its request was all sent."""
 
     # Reading.
 
@@ -101,7 +100,7 @@ class SocketStream(LoopSocket, httpcore.AsyncNetworkStream):
         while True:
             try:
                 rest = view[got:] if got else view
-                count = self._take(rest) if self._heard else sock.recv_into(rest)
+                count = sock.recv_into(rest) if self._early is None else self._take(rest)
             except _RETRY as error:
                 if isinstance(error, ssl.SSLWantWriteError):
                     self._watch(writes=self._writable)
@@ -120,10 +119,15 @@ class SocketStream(LoopSocket, httpcore.AsyncNetworkStream):
                 return False
 
     def _take(self, view: memoryview) -> int:
-        count = min(len(view), len(self._heard))
-        view[:count] = self._heard[:count]
-        del self._heard[:count]
-        return count
+        early = self._early
+        assert early is not None
+        heard = early.take(len(view))
+        if not early.data and not early.answered:
+            self._early = None
+        if not heard:
+            return self.sock.recv_into(view)
+        view[: len(heard)] = heard
+        return len(heard)
 
     def _readable(self) -> None:
         waiter = self._waiter
@@ -135,16 +139,13 @@ class SocketStream(LoopSocket, httpcore.AsyncNetworkStream):
                 except OSError as error:
                     waiter.set_exception(error)
                 return
-            if self._parts and (self._overhears or self.secure):
-                answers = self._answers()
+            if self._parts and self._early is not None:
+                self._overhear(self._early)
                 if self.secure:
                     # It may be what TLS had to read before it could write on.
                     self._watch(writes=self._writable)
-                    if answers is None:
-                        return
-                if answers and self._overhears:
-                    self._loop.call_later(_GRACE, self._stalled, waiter, self.sent)
-                self._overhears = False
+                if self._early.listens:
+                    return
         # Nobody asks, so bytes for later, or the peer's end: the loop would say so again and again.
         self._stop_listening()
 
@@ -200,13 +201,19 @@ class SocketStream(LoopSocket, httpcore.AsyncNetworkStream):
     async def _send_rest(self, parts: Parts, until: float | None) -> None:
         views = [memoryview(part).cast("B") if type(part) is not bytes else memoryview(part) for part in parts if part]
         self._parts = after(views, self.sent)
-        self._overhears = True
+        if self._early is None:
+            self._early = EarlyAnswer()
+        elif self._early.answered:
+            # A part of the request before this one has met the answer.
+            self._grace = self._loop.call_later(GRACE, self._stalled, self.sent)
         try:
             while not self._flush():
                 await self._wait(until)
         finally:
             self._parts = []
-            self._overhears = False
+            if self._grace is not None:
+                self._grace.cancel()
+                self._grace = None
 
     def _flush(self) -> bool:
         """Write what the socket takes; tell whether that was all, and where not, have the loop go on with it."""
@@ -228,7 +235,8 @@ class SocketStream(LoopSocket, httpcore.AsyncNetworkStream):
             turn += count
             self._parts = after(self._parts, count)
         if self._parts:
-            self._watch(reads=self._readable if self._overhears else None, writes=self._writable)
+            listens = self._early is not None and self._early.listens
+            self._watch(reads=self._readable if listens else None, writes=self._writable)
             return False
         return True
 
@@ -247,32 +255,28 @@ class SocketStream(LoopSocket, httpcore.AsyncNetworkStream):
             # TLS had to write before it can read on.
             self._readable()
 
-    def _answers(self) -> bool | None:
-        """Tell whether what has come while a request is being sent is its answer, or the end, and no interim answer.
-
-        Returns:
-            ``None`` where it was nothing but TLS's own.
-        """
+    def _overhear(self, early: EarlyAnswer) -> None:
+        """Take in what has come while a request is being sent."""
+        if not early.listens:
+            return
         try:
-            if self.secure:
-                self._heard += self.sock.recv(16384)
-                start = bytes(self._heard[:10])
-            else:
-                start = self.sock.recv(10, socket.MSG_PEEK)
+            early.add(self.sock.recv(MAX_HEARD - len(early.data)))
         except _RETRY:
-            return None
+            return
         except OSError:
-            # Writing on will show what it is.
-            return False
-        return not start.startswith((b"HTTP/1.1 1", b"HTTP/1.0 1"))
+            # Writing on will fail as well.
+            early.add(b"")
+        if early.answered:
+            self.early = True
+            self._grace = self._loop.call_later(GRACE, self._stalled, self.sent)
 
-    def _stalled(self, waiter: asyncio.Future[None], sent: int) -> None:
+    def _stalled(self, sent: int) -> None:
         """Stop sending to a peer that has answered and reads no more: its answer is all there is to have."""
-        if waiter is self._waiter and not waiter.done():
-            if sent == self.sent:
-                waiter.set_exception(ConnectionAbortedError("the peer answered and stopped reading"))
-            else:
-                self._loop.call_later(_GRACE, self._stalled, waiter, self.sent)
+        waiter = self._waiter
+        if sent != self.sent:
+            self._grace = self._loop.call_later(GRACE, self._stalled, self.sent)
+        elif waiter is not None and not waiter.done():
+            waiter.set_exception(ConnectionAbortedError("the peer answered and stopped reading"))
 
     # What httpcore asks of a stream.
 
@@ -331,7 +335,7 @@ class SocketStream(LoopSocket, httpcore.AsyncNetworkStream):
 
     def readable(self) -> bool:
         """Tell whether bytes, or the end, wait."""
-        if self._heard:
+        if self._early is not None and self._early.data:
             return True
         return super().readable() and (not self.secure or self._closed or self._speaks())
 
@@ -351,4 +355,4 @@ class SocketStream(LoopSocket, httpcore.AsyncNetworkStream):
 
     def pending(self) -> bool:
         """Tell whether bytes wait that the socket does not show."""
-        return bool(self._heard) or super().pending()
+        return (self._early is not None and bool(self._early.data)) or super().pending()

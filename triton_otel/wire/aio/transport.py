@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import httpcore
 
 from triton_otel import _clock
+from triton_otel.wire.aio.listening import LARGE, can_listen, send_listening
 from triton_otel.wire.aio.sockets import IOV_MAX, SocketStream
 from triton_otel.wire.aio.stream import WatchedAsyncStream
+from triton_otel.wire.early import EarlyAnswer
 from triton_otel.wire.parts import joined
 
 if TYPE_CHECKING:
@@ -31,15 +33,24 @@ _AT_ONCE = 256 * 1024
 class AsyncStreamTransport:
     """Over any asynchronous network stream of httpcore's."""
 
-    __slots__ = ("_read", "_spare", "_stream")
+    __slots__ = ("_early", "_listens", "_read", "_spare", "_stream", "early")
 
     def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
         self._read = False
         self._stream = stream
         self._spare = b""
+        self._listens = can_listen(stream)
+        self._early: EarlyAnswer | None = None
+        self.early = False
+        """Whether an answer began before its request was all sent; of a caller's stream nothing tells."""
 
     async def send(self, parts: Parts, timeout: float | None) -> None:
         """Send all of it."""
+        if self._listens and sum(map(len, parts)) > LARGE:
+            early = self._early = self._early or EarlyAnswer()
+            before = early.answered
+            self.early = await send_listening(self._stream, joined(parts), timeout, early) or before
+            return
         for part in joined(parts):
             await self._stream.write(part, timeout)  # type: ignore[arg-type]
 
@@ -56,6 +67,13 @@ class AsyncStreamTransport:
 
     async def receive(self, max_bytes: int, timeout: float | None) -> bytes:
         """Return what comes next, empty at the end."""
+        early = self._early
+        if early is not None:
+            heard = early.take(max_bytes)
+            if not early.data and not early.ended:
+                self._early = None
+            if heard or early.ended:
+                return heard
         # A stream of the caller's may return more than it was asked for, as httpcore's own mock does.
         # And one may allocate what it is asked for before anything has come.
         data = self._spare or await self._stream.read(min(max_bytes, _AT_ONCE), timeout)
@@ -65,7 +83,7 @@ class AsyncStreamTransport:
 
     def readable(self) -> bool:
         """Tell whether bytes, or the end, wait."""
-        if self._spare:
+        if self._spare or self._early is not None:
             return True
         if not self._read and self._stream.get_extra_info("ssl_object") is not None:
             # TLS 1.3 sends session tickets after the handshake.  To take them in would have to be awaited, so on a
@@ -76,6 +94,8 @@ class AsyncStreamTransport:
 
     def pending(self) -> bool:
         """Tell whether bytes wait that the socket does not show."""
+        if self._early is not None:
+            return True
         tls = self._stream.get_extra_info("ssl_object")
         # A backend of the caller's may have its own idea of a TLS object.
         pending = getattr(tls, "pending", None)
@@ -107,6 +127,11 @@ class AsyncSocketTransport:
     def secure(self) -> bool:
         """Whether it is TLS."""
         return self._stream.secure
+
+    @property
+    def early(self) -> bool:
+        """Whether an answer began before its request was all sent."""
+        return self._stream.early
 
     async def send(self, parts: Parts, timeout: float | None) -> None:
         """Send all of it, gathered into as few calls as the transport allows."""
