@@ -49,6 +49,8 @@ class Delivery:
     headers: Mapping[str, str]
     """HTTP headers or gRPC metadata, names in lower case."""
     message: Message
+    peer: str = ""
+    """The other end of the connection."""
 
 
 @dataclass(frozen=True)
@@ -237,7 +239,7 @@ class _HttpHandler(BaseHTTPRequestHandler):
             self._answer(400, "text/plain", str(error).encode())
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.server.take(Delivery(signal.name, "http", headers, message))
+        self.server.take(Delivery(signal.name, "http", headers, message, "{}:{}".format(*self.client_address)))
         answer = b"{}" if content_type == JSON else signal.response().SerializeToString()
         self._answer(200, JSON if content_type == JSON else PROTOBUF, answer)
 
@@ -266,7 +268,7 @@ def _add_services(server: grpc.Server, take: Callable[[Delivery], None]) -> None
     def export(signal: _Signal) -> Callable[[Any, Message, grpc.ServicerContext], Message]:
         def method(_service: Any, request: Message, context: grpc.ServicerContext) -> Message:
             headers = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
-            take(Delivery(signal.name, "grpc", headers, request))
+            take(Delivery(signal.name, "grpc", headers, request, context.peer()))
             return signal.response()
 
         return method

@@ -39,7 +39,8 @@ def exporters(signal: str) -> list[tuple[str, Callable[[], Any]]]:
         entries = list(entry_points(group=group, name=name))
         if not entries:
             known = sorted({"none", *(entry.name for entry in entry_points(group=group))})
-            raise ConfigError(f"{variable} names {name!r}; valid here: {', '.join(known)}")
+            hint = "; for prometheus install triton-otel[prometheus]" if name == "prometheus" else ""
+            raise ConfigError(f"{variable} names {name!r}; valid here: {', '.join(known)}{hint}")
         found.append((name, checked(f"the {signal} exporter {name!r}", entries[0].load)))
     return found
 

@@ -116,10 +116,11 @@ class FullInstruments:
             context: The span's context, for exemplars.
         """
         try:
+            # As numbers with a fraction, for which there is a short way.
             if sent is not None:
-                self._request_body_size.record(sent, attributes, context=context)
+                self._request_body_size.record(float(sent), attributes, context=context)
             if received is not None:
-                self._response_body_size.record(received, attributes, context=context)
+                self._response_body_size.record(float(received), attributes, context=context)
         except Exception:  # noqa: BLE001 - telemetry never raises into a request
             note("the size of a body could not be recorded")
 

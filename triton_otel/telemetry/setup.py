@@ -24,6 +24,7 @@ from triton_otel import _clock
 from triton_otel.errors import ConfigError
 from triton_otel.telemetry import names
 from triton_otel.telemetry.exporters import checked, exporters, fast_export_wanted, quickened
+from triton_otel.telemetry.forked import renew_in_children
 from triton_otel.telemetry.quickmetrics import quick_meter_provider
 from triton_otel.telemetry.quickspans import quick_provider
 from triton_otel.telemetry.quiet import note
@@ -97,6 +98,12 @@ class Handle:
                     _log.warning("OpenTelemetry did not shut down in time; the last spans and metrics may be lost")
             return self._done
 
+    def renew(self) -> None:
+        """Be ready in a forked child, unless the parent has shut everything down before."""
+        self._lock = threading.Lock()
+        for stopper in self._stoppers if self._done is None else ():
+            stopper.renew()
+
     def __enter__(self) -> Self:
         return self
 
@@ -147,6 +154,7 @@ def configure(
 def _configure(service_name: str | None, shutdown_timeout: float, fast_export: bool) -> Handle:
     tracer_provider: TracerProvider | None = None
     meter_provider: MeterProvider | None = None
+    parts: list[object] = []
     disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     kept: tuple[str, ...] = ()
     if disabled:
@@ -159,7 +167,7 @@ def _configure(service_name: str | None, shutdown_timeout: float, fast_export: b
         if path := os.environ.get("OTEL_CONFIG_FILE"):
             tracer_provider, meter_provider = _from_file(path, kept)
         else:
-            tracer_provider, meter_provider = _from_environment(service_name, kept, fast_export)
+            tracer_provider, meter_provider = _from_environment(service_name, kept, fast_export, parts)
     handle = Handle(
         tracer_provider=tracer_provider,
         meter_provider=meter_provider,
@@ -169,6 +177,7 @@ def _configure(service_name: str | None, shutdown_timeout: float, fast_export: b
     )
     if tracer_provider is not None or meter_provider is not None:
         atexit.register(handle.shutdown)
+        renew_in_children(meter_provider, parts, [handle.renew])
     return handle
 
 
@@ -192,7 +201,7 @@ def _installed() -> tuple[str, ...]:
 
 
 def _from_environment(
-    service_name: str | None, kept: tuple[str, ...], fast_export: bool
+    service_name: str | None, kept: tuple[str, ...], fast_export: bool, parts: list[object]
 ) -> tuple[TracerProvider | None, MeterProvider | None]:
     from opentelemetry.sdk.resources import Resource
 
@@ -202,9 +211,9 @@ def _from_environment(
     meter_provider: MeterProvider | None = None
     try:
         if "traces" not in kept:
-            tracer_provider = _tracer_provider(resource, made, fast_export)
+            tracer_provider = _tracer_provider(resource, made, parts, fast_export)
         if "metrics" not in kept:
-            meter_provider = _meter_provider(resource, made, fast_export)
+            meter_provider = _meter_provider(resource, made, parts, fast_export)
     except BaseException:
         # Exporters and readers have threads and sockets from the start.
         _all_within([_Stopper(stop) for stop in made], _clock.now() + 1.0)
@@ -239,7 +248,9 @@ def _from_file(path: str, kept: tuple[str, ...]) -> tuple[TracerProvider | None,
     )
 
 
-def _tracer_provider(resource: Resource, made: list[Callable[[], object]], fast_export: bool) -> TracerProvider:
+def _tracer_provider(
+    resource: Resource, made: list[Callable[[], object]], parts: list[object], fast_export: bool
+) -> TracerProvider:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
@@ -254,11 +265,14 @@ def _tracer_provider(resource: Resource, made: list[Callable[[], object]], fast_
             quickened(exporter)
         processor = checked("OTEL_BSP_*", partial(BatchSpanProcessor, exporter))
         made[-1] = processor.shutdown
+        parts.append(exporter)
         provider.add_span_processor(processor)
     return provider
 
 
-def _meter_provider(resource: Resource, made: list[Callable[[], object]], fast_export: bool) -> MeterProvider:
+def _meter_provider(
+    resource: Resource, made: list[Callable[[], object]], parts: list[object], fast_export: bool
+) -> MeterProvider:
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 
@@ -271,6 +285,7 @@ def _meter_provider(resource: Resource, made: list[Callable[[], object]], fast_e
         # A pull exporter, as Prometheus', is a reader itself.
         reader = exporter if isinstance(exporter, MetricReader) else PeriodicExportingMetricReader(exporter)
         made[-1] = reader.shutdown
+        parts += [exporter] if reader is exporter else [exporter, reader]
         readers.append(reader)
     kind = quick_meter_provider if fast_export else MeterProvider
     settings: dict[str, Any] = {"metric_readers": readers, "resource": resource, "shutdown_on_exit": False}
@@ -339,13 +354,12 @@ class _Stopper:
         except Exception:  # noqa: BLE001 - one exporter's trouble must not keep the others from ending
             note("an exporter did not shut down cleanly", logging.WARNING)
 
+    def renew(self) -> None:
+        """Start the thread that a forked child has not got from its parent."""
+        self._thread = self._start()
+
     def begin(self) -> None:
-        """Let the thread go; in a forked child, which has none of its parent's threads, start it first."""
-        if not self._thread.is_alive():
-            try:
-                self._thread = self._start()
-            except RuntimeError:
-                note("a forked child ends without a last export", logging.WARNING)
+        """Let the thread go."""
         self._wanted.set()
 
     def ended(self, deadline: float) -> bool:
