@@ -12,10 +12,10 @@ import trio
 from httpcore._backends.auto import AutoBackend
 from support.aio_books import FAIRLY, serves, until
 from support.cancelling import run
-from support.certificates import client_context
+from support.certificates import client_context, server_context
 from support.h2_room import Holding, holding, place
 from support.h2_server import H2Server
-from support.raw_server import wait_for
+from support.raw_server import Peer, RawServer, wait_for
 
 from triton_otel.pool import AsyncConnectionPool
 from triton_otel.pool.tasks import finished
@@ -107,6 +107,35 @@ def test_closed_with_many_in_flight(kind: str, place: H2Server, holding: Holding
             assert (stats.opened, dict(stats.closed)) == (2, {"shutdown": 1})
 
     run(kind, main)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_server_that_turns_out_to_speak_http1(kind: str) -> None:
+    async def main() -> None:
+        context = client_context()
+        async with AsyncConnectionPool(http2=True, ssl_context=context, max_connections=3) as pool:
+
+            async def asks(number: int) -> None:
+                body = bytes([number]) * 300_000
+                assert (await pool.request("POST", server.url, content=body, extensions=FAIRLY)).content == body
+
+            async with anyio.create_task_group() as group:
+                for number in range(8):
+                    group.start_soon(asks, number)
+            stats = await serves(pool, server.url)
+            assert stats.opened == server.accepted <= 3
+            with pytest.raises(httpcore.ReadTimeout):
+                await pool.request("GET", late.url, extensions={"timeout": {"read": 0.1}})
+            await until(lambda: late.open == 0)
+            await serves(pool, server.url)
+
+    with RawServer(tls=server_context()) as server, RawServer(silent, tls=server_context()) as late:
+        run(kind, main)
+
+
+def silent(peer: Peer) -> None:
+    peer.read()
+    peer.read()
 
 
 @pytest.mark.parametrize("second", KINDS)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import select
 
+import h2.events
 import httpcore
 import pytest
 from support.books import check, get, serves, settled
 from support.certificates import client_context
 from support.counting import CountingBackend, SlowBackend
 from support.h2_room import WAITS, Holding, ask, holding, place, pool_for
-from support.h2_server import Asked, H2Server
+from support.h2_server import Asked, H2Peer, H2Server
 from support.raw_server import Background, wait_for
 
 from triton_otel import _clock
@@ -63,6 +64,28 @@ def test_the_server_resets_a_stream(make_pool, place: H2Server, holding: Holding
     assert sum(outcome == b"held" for outcome in outcomes) >= 2
     check(pool.stats())
     serves(pool, place.url)
+
+
+def test_an_answer_before_the_body_is_sent(make_pool, place: H2Server, monkeypatch) -> None:
+    """The rest of the body is not sent, and the stream is over at both ends."""
+    take = H2Peer.take
+
+    def early(peer: H2Peer, event: object) -> None:
+        asked = peer.requests.get(getattr(event, "stream_id", None) or 0)
+        if asked is not None and asked.path == "/early":
+            # Neither is the body taken: the window stays as it is.
+            return
+        take(peer, event)
+        if isinstance(event, h2.events.RequestReceived) and peer.requests[event.stream_id].path == "/early":
+            peer.reply(event.stream_id, b"no")
+
+    monkeypatch.setattr(H2Peer, "take", early)
+    pool = pool_for(make_pool, place)
+    for _ in range(3):
+        response = pool.request("POST", place.url + "early", content=b"x" * 1_000_000, extensions=WAITS)
+        assert response.content == b"no"
+    stats = serves(pool, place.url)
+    assert (stats.opened, place.peers[0].state.open_inbound_streams) == (1, 0)
 
 
 def test_a_lost_connection_ends_for_all_and_safe_requests_are_sent_again(make_pool, place: H2Server, holding) -> None:
