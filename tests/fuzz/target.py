@@ -1,16 +1,18 @@
 """What is fuzzed: bytes as a server's answer, through the wire and through the parser of inferences.
 
 The first byte of an input says what the rest is: see :data:`KINDS`.  An answer is read whole and streamed, in one piece
-and cut into pieces, and by h11; it must come to the same each time.  Only documented exceptions may come out, nothing
-may be read for ever, and nothing may be larger than what came.
+and cut into pieces, by the connections for threads and for tasks, and by h11; it must come to the same each time.  Only
+documented exceptions may come out, nothing may be read for ever, and nothing may be larger than what came.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 import zlib
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import h11
 import httpcore
@@ -21,10 +23,13 @@ from triton_otel.kserve import response
 from triton_otel.kserve.binary import header_length_of
 from triton_otel.kserve.dtypes import numpy_dtype
 from triton_otel.kserve.response import ParsedInfer, error_message, parse_infer
+from triton_otel.wire.aio.exchange import AsyncExchangeConnection
 from triton_otel.wire.exchange import ExchangeConnection
 from triton_otel.wire.parser import MAX_HEAD, MAX_HEADERS
 
-__all__ = ["KINDS", "Outcome", "by_h11", "by_us", "run"]
+__all__ = ["KINDS", "Outcome", "by_h11", "by_tasks", "by_us", "run"]
+
+T = TypeVar("T")
 
 KINDS = (b"GET", b"HEAD", b"POST", None, b"")
 """What the first byte, a digit from 0 on, stands for: the method of the request that is answered; or the rest
@@ -73,6 +78,36 @@ class Served(httpcore.NetworkStream):
         return bool(self.left) if info == "is_readable" else None
 
 
+class ServedToTasks(httpcore.AsyncNetworkStream):
+    """The same for tasks; nothing of it waits, so no event loop is needed."""
+
+    def __init__(self, data: bytes, step: int) -> None:
+        self.inner = Served(data, step)
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self.inner.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self.inner.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        self.inner.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self.inner.get_extra_info(info)
+
+
+def done(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never waits."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    work.close()
+    raise AssertionError("it waits for something")
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What an answer came to; ``error`` alone where it was refused."""
@@ -107,6 +142,35 @@ def by_us(data: bytes, method: bytes, *, whole: bool, step: int) -> Outcome:
         return Outcome(error=str(error))
     assert connection.is_closed() or connection.is_idle()
     assert connection.is_closed() is stream.closed
+    kept = connection.is_available() and not connection.has_expired()
+    return Outcome(status, tuple(headers), body, kept)
+
+
+def by_tasks(data: bytes, method: bytes, *, whole: bool, step: int) -> Outcome:
+    """Read an answer with the connections of the package for tasks."""
+    stream = ServedToTasks(data, step)
+    connection = AsyncExchangeConnection(_ORIGIN, stream)
+    request = httpcore.Request(method, _URL, headers=_HEADERS)
+
+    async def streamed() -> tuple[int, Any, bytes]:
+        answer = await connection.handle_async_request(request)
+        try:
+            return answer.status, answer.headers, await answer.aread()
+        finally:
+            await answer.aclose()
+
+    try:
+        if whole:
+            status, headers, content, _ = done(connection.exchange(request))
+            body = bytes(content)
+        else:
+            status, headers, body = done(streamed())
+    except httpcore.RemoteProtocolError as error:
+        assert connection.is_closed()
+        assert stream.inner.closed
+        return Outcome(error=str(error))
+    assert connection.is_closed() or connection.is_idle()
+    assert connection.is_closed() is stream.inner.closed
     kept = connection.is_available() and not connection.has_expired()
     return Outcome(status, tuple(headers), body, kept)
 
@@ -154,10 +218,11 @@ def read_answer(data: bytes, method: bytes) -> None:
     """Read an answer in every way, and its body as that of an inference."""
     step = 1 + zlib.crc32(data) % 61
     first = by_us(data, method, whole=True, step=len(data) + 1)
-    for whole, size in ((True, step), (False, step), (False, len(data) + 1)):
-        again = by_us(data, method, whole=whole, step=size)
+    ways = ((whole, size) for whole in (True, False) for size in (step, len(data) + 1))
+    for read, (whole, size) in itertools.product((by_us, by_tasks), ways):
+        again = read(data, method, whole=whole, step=size)
         if first.error is None or again.error is None:
-            assert again == first, f"whole={whole} step={size}: {again} is not {first}"
+            assert again == first, f"{read.__name__} whole={whole} step={size}: {again} is not {first}"
     if first.error is None:
         assert 200 <= first.status <= 999
         assert len(first.body) <= len(data)

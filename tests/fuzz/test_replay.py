@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from fuzz.mutate import corpus, mutations
-from fuzz.target import KINDS, Outcome, by_h11, by_us, compare, run
+from fuzz.target import KINDS, Outcome, by_h11, by_tasks, by_us, compare, run
 
+from triton_otel.wire.aio.transport import AsyncStreamTransport
 from triton_otel.wire.buffers import MAX_AHEAD
 
 
@@ -51,6 +52,22 @@ def test_the_corpus_reaches_both_readings_of_every_kind() -> None:
             seen.add((outcome.error is None, outcome.kept, by_h11(data[1:], method).error is None))
     assert {(True, True, True), (True, False, True), (False, False, True), (False, False, False)} <= seen
     assert sum(path.stat().st_size for path in corpus()) < 100_000
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["streamed", "whole"])
+def test_the_connection_for_tasks_is_read_by_as_well(monkeypatch: pytest.MonkeyPatch, whole: bool) -> None:
+    """What only it reads wrongly is a finding."""
+    receive = AsyncStreamTransport.receive
+
+    async def wrong(self: AsyncStreamTransport, max_bytes: int, timeout: float | None) -> bytes:
+        return (await receive(self, max_bytes, timeout)).replace(b"abc", b"abd")
+
+    data = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"
+    run(b"0" + data)
+    assert by_tasks(data, b"GET", whole=whole, step=7) == Outcome(200, ((b"Content-Length", b"3"),), b"abc", True)
+    monkeypatch.setattr(AsyncStreamTransport, "receive", wrong)
+    with pytest.raises(AssertionError, match="by_tasks"):
+        run(b"0" + data)
 
 
 @pytest.mark.parametrize(
