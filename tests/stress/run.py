@@ -16,7 +16,7 @@ from stress.server import ServerProcess
 from stress.shapes import Shape
 from stress.watch import Watch, open_files
 from support.chaos import Moods
-from support.loops import AsyncioLoop, AsyncioWay
+from support.loops import AsyncioLoop, AsyncioWay, TrioWay
 from support.raw_server import wait_for
 from support.ways import SyncWay, Way
 
@@ -71,7 +71,7 @@ class Run:
         gc.collect()
         self.before = (threading.active_count(), open_files())
         self._slots_before = _slots()
-        makers = (self._client_side, self._task_client_side, self._threads_side, self._tasks_side)
+        makers = (self._client_side, self._task_client_side, self._threads_side, self._tasks_side, self._trio_side)
         servers = [ServerProcess(self._moods(number)) for number in range(len(makers))]
         try:
             self.sides = [make(server) for make, server in zip(makers, servers, strict=True)]
@@ -92,7 +92,7 @@ class Run:
     def _moods(self, number: int) -> Moods:
         return dataclasses.replace(self.shape.moods, seed=self.seed * 10 + number)
 
-    # The four sides.
+    # The five sides.
 
     def _client_side(self, server: ServerProcess) -> Side:
         client = TritonClient(server.url, timeout=30, pool=self._pool(), pool_name="stress")
@@ -125,6 +125,9 @@ class Run:
 
     def _tasks_side(self, server: ServerProcess) -> Side:
         return self._bare_side("tasks", AsyncioWay, server)
+
+    def _trio_side(self, server: ServerProcess) -> Side:
+        return self._bare_side("trio", TrioWay, server)
 
     def _bare_side(self, kind: str, make: Any, server: ServerProcess) -> Side:
         shape = self.shape

@@ -15,7 +15,7 @@ class Shape:
 
     about: str
     threads: int
-    """Threads that ask: a quarter each the client, the client for tasks, and the pools of both without a client."""
+    """Threads that ask: a fifth each the client, the client for tasks, and the pools for threads, asyncio and trio."""
     max_total: int
     max_idle: int
     moods: Moods
@@ -49,10 +49,10 @@ SHAPES = {
         drops=0.03,
     ),
     "crowd": Shape(
-        "342 threads on 100 connections of which 20 may be idle, a quarter of each for every pool",
+        "342 threads on 100 connections of which 20 may be idle, a fifth of each for every pool",
         threads=342,
-        max_total=25,
-        max_idle=5,
+        max_total=20,
+        max_idle=4,
         moods=Moods(hang_up=0.2, broken=0.02, slow=0.05, late=0.01, late_by=0.3, pause=0.004),
         payload=20_000,
         impatience=0.05,

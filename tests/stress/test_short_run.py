@@ -32,7 +32,8 @@ def test_a_run_of_seconds(name: str) -> None:
     assert good, report
     assert report.endswith("no violation")
     counted = run.ledger.outcomes
-    assert {operation.partition(".")[0] for operation in counted} == {"client", "task-client", "threads", "tasks"}
+    sides = {operation.partition(".")[0] for operation in counted}
+    assert sides == {"client", "task-client", "threads", "tasks", "trio"}
     assert all(counter["right"] for counter in counted.values()), report
     if shape.impatience:
         assert run.ledger.total("gave up"), report
