@@ -12,15 +12,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from triton_otel.cli.bench.ambient import sent_headers, verified
 from triton_otel.cli.bench.answer import LENGTH_HEADER, AnswerReader, build, prebuilt, read_answer
 from triton_otel.cli.bench.clients import (
     counted,
+    more_headers,
     our_settings,
     raw_headers,
     read_response,
     remaining,
     triton_inputs,
-    verified,
 )
 from triton_otel.cli.failure import CliError
 
@@ -103,9 +104,10 @@ class TritonAio(AsyncClient):
         """Return a call on the one client."""
         http, client, model = self.http, self.client, self.target.model
         data, outputs = self.data, self.target.outputs
+        headers = sent_headers(self.target) or None
 
         async def once() -> list[Array]:
-            answer = await client.infer(model, triton_inputs(http, data))
+            answer = await client.infer(model, triton_inputs(http, data), headers=headers)
             return [answer.as_numpy(name) for name in outputs]
 
         return once
@@ -126,7 +128,8 @@ class Aiohttp(AsyncClient):
         context = verified(target)
         connector = aiohttp.TCPConnector(limit=max(target.lanes, 1), **({"ssl": context} if context else {}))
         # It asks for compressed answers by itself, which the others do not.
-        self.session = aiohttp.ClientSession(connector=connector, headers={"Accept-Encoding": "identity"})
+        headers = {"Accept-Encoding": "identity", **sent_headers(target)}
+        self.session = aiohttp.ClientSession(connector=connector, headers=headers)
 
     async def call(self) -> AsyncCall:
         """Return a call on the one session."""
@@ -174,11 +177,12 @@ class AsyncHttpcore(AsyncClient):
     async def call(self) -> AsyncCall:
         """Return a call on the one pool."""
         request, url, data, target = self.connections.request, self.url, self.data, self.target
+        more = more_headers(target)
 
         async def once() -> list[Array]:
             text, buffers = build(data)
             response = await request(
-                "POST", url, headers=raw_headers(target, text, buffers), content=_Parts([text, *buffers])
+                "POST", url, headers=raw_headers(target, text, buffers, more), content=_Parts([text, *buffers])
             )
             return read_response(response.status, response.headers, response.content)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from triton_otel.cli.bench.ambient import sent_headers
 from triton_otel.cli.failure import CliError
 from triton_otel.kserve.dtypes import NUMERIC
 from triton_otel.kserve.tensor import Array, decode
@@ -48,9 +49,11 @@ def prebuilt(target: Target) -> tuple[bytes, list[bytes | memoryview], int]:
     size = sum(map(len, buffers))
     head = (
         f"POST {target.path} HTTP/1.1\r\nHost: {target.authority}\r\n"
-        f"{LENGTH_HEADER}: {len(text)}\r\nContent-Length: {len(text) + size}\r\n\r\n"
+        f"{LENGTH_HEADER}: {len(text)}\r\nContent-Length: {len(text) + size}\r\n"
+        + "".join(f"{name}: {value}\r\n" for name, value in sent_headers(target).items())
+        + "\r\n"
     )
-    return head.encode() + text, buffers, size
+    return head.encode("latin-1") + text, buffers, size
 
 
 def read_answer(text: bytes, content: Any, offset: int) -> list[Array]:

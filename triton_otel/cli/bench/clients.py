@@ -12,6 +12,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from triton_otel.cli.bench.ambient import authority, sent_headers, verified, with_certificate
 from triton_otel.cli.bench.answer import LENGTH_HEADER, AnswerReader, build, prebuilt, read_answer
 from triton_otel.cli.failure import CliError
 
@@ -19,7 +20,17 @@ if TYPE_CHECKING:
     from triton_otel.cli.bench.target import Target
     from triton_otel.kserve.tensor import Array
 
-__all__ = ["BareSocket", "BareSocketOneBuffer", "Call", "Client", "Httpcore", "Ours", "TritonHttp", "raw_headers"]
+__all__ = [
+    "BareSocket",
+    "BareSocketOneBuffer",
+    "Call",
+    "Client",
+    "Httpcore",
+    "Ours",
+    "TritonHttp",
+    "more_headers",
+    "raw_headers",
+]
 
 Call: TypeAlias = "Callable[[], list[Array]]"
 """Makes one inference and returns the outputs as arrays."""
@@ -120,8 +131,12 @@ class TritonHttp(Client):
         more: dict[str, Any] = {}
         if self.target.scheme == "https":
             gevent_ssl: Any = import_module("gevent.ssl")
-            ca_file = self.target.ca_file
-            more = {"ssl": True, "ssl_context_factory": lambda: gevent_ssl.create_default_context(cafile=ca_file)}
+            target = self.target
+
+            def context() -> Any:
+                return with_certificate(gevent_ssl.create_default_context(cafile=authority(target)), target)
+
+            more = {"ssl": True, "ssl_context_factory": context}
         client = self.http.InferenceServerClient(
             self.target.authority + self.target.base_path, concurrency=max(self.target.idle, 1), **more
         )
@@ -135,9 +150,10 @@ class TritonHttp(Client):
     def call_on(self, client: Any) -> Call:
         """Return a call on a client."""
         http, model, data, outputs = self.http, self.target.model, self.data, self.target.outputs
+        headers = sent_headers(self.target) or None
 
         def once() -> list[Array]:
-            answer = client.infer(model, triton_inputs(http, data))
+            answer = client.infer(model, triton_inputs(http, data), headers=headers)
             return [answer.as_numpy(name) for name in outputs]
 
         return once
@@ -153,14 +169,22 @@ def triton_inputs(http: Any, data: list[Any]) -> list[Any]:
     return tensors
 
 
-def raw_headers(target: Target, text: bytes, buffers: list[bytes | memoryview]) -> list[tuple[bytes, bytes]]:
-    """Return the headers of a request as httpcore wants them."""
+def raw_headers(
+    target: Target, text: bytes, buffers: list[bytes | memoryview], more: list[tuple[bytes, bytes]]
+) -> list[tuple[bytes, bytes]]:
+    """Return the headers of a request as httpcore wants them, and ``more``."""
     return [
         (b"Host", target.authority.encode()),
         (b"Content-Type", b"application/octet-stream"),
         (LENGTH_HEADER.encode(), str(len(text)).encode()),
         (b"Content-Length", str(len(text) + sum(map(len, buffers))).encode()),
+        *more,
     ]
+
+
+def more_headers(target: Target) -> list[tuple[bytes, bytes]]:
+    """Return the headers of the environment as httpcore wants them."""
+    return [(name.encode(), value.encode("latin-1")) for name, value in sent_headers(target).items()]
 
 
 def read_response(status: int, headers: list[tuple[bytes, bytes]], content: bytes) -> list[Array]:
@@ -172,11 +196,6 @@ def read_response(status: int, headers: list[tuple[bytes, bytes]], content: byte
     return read_answer(content[:length], content, length)
 
 
-def verified(target: Target) -> ssl.SSLContext | None:
-    """Return how the server is verified; ``None`` over plain HTTP."""
-    return ssl.create_default_context(cafile=target.ca_file) if target.scheme == "https" else None
-
-
 class Httpcore(Client):
     """``httpcore.ConnectionPool`` with a request built by hand; all threads share one."""
 
@@ -185,6 +204,7 @@ class Httpcore(Client):
         self.httpcore: Any = import_module("httpcore")
         self.data = target.data()
         self.url = target.infer_url
+        self.more = more_headers(target)
         room = max(target.lanes, target.idle, 1)
         self.connections = self.httpcore.ConnectionPool(
             verified(target), max_connections=room, max_keepalive_connections=room
@@ -193,7 +213,7 @@ class Httpcore(Client):
     def request(self) -> dict[str, Any]:
         """Return headers and content of a request."""
         text, buffers = build(self.data)
-        return {"headers": raw_headers(self.target, text, buffers), "content": [text, *buffers]}
+        return {"headers": raw_headers(self.target, text, buffers, self.more), "content": [text, *buffers]}
 
     def call(self) -> Call:
         """Return a call on the one pool."""

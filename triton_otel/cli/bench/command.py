@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from triton_otel import TritonClient
-from triton_otel.cli.bench import kinds, machine, report
+from triton_otel.cli.bench import ambient, kinds, machine, report
 from triton_otel.cli.bench.cells import size
 from triton_otel.cli.bench.measure import Bench, Case, Result, Series, result_of
 from triton_otel.cli.bench.progress import progress
@@ -164,6 +164,7 @@ class _Command:
             "outputs": one_line(
                 ", ".join(f"{output} {datatype_of(array.dtype)}{list(array.shape)}" for output, array in answer.items())
             ),
+            **_environment(),
             "form": f"every client has {_several(settings.rounds, 'turn')} of about {settings.seconds:g} s in a case",
         }
 
@@ -209,6 +210,7 @@ class _Command:
         return (
             f"Model {facts['model']}, on {facts['server']}. Inputs: {facts['inputs']}. "
             f"{facts['form'].capitalize()}: about {about} s in all."
+            + (f" {facts['environment']}" if "environment" in facts else "")
         )
 
     def tell(self) -> None:
@@ -242,6 +244,16 @@ class _Command:
         if settings.json is not None:
             write(settings.json, report.as_json(facts, results, stopped=stopped))
             self._console.print(f"Numbers: {settings.json}")
+
+
+def _environment() -> dict[str, str]:
+    """Return what is to be said of the settings in the environment, where there are some."""
+    said = []
+    if variables := ambient.sent_by_all():
+        said.append(f"Every client sends the headers of {' and '.join(variables)}.")
+    if variables := ambient.ours_alone():
+        said.append(f"{', '.join(variables)}: for triton_otel alone, the others do without.")
+    return {"environment": " ".join(said)} if said else {}
 
 
 def _several(number: int, word: str) -> str:
