@@ -77,6 +77,15 @@ def test_an_option_of_the_advice_exists() -> None:
     assert described_options("option of advise", "docs/advise.md") == known
 
 
+def test_an_option_of_the_live_view_exists() -> None:
+    from triton_otel.cli.app import command
+
+    known = {name for parameter in command.commands["top"].params for name in parameter.opts}
+    shown = " ".join(re.findall(r"triton-otel top ([^`\n]*)", page("docs/top.md")))
+    assert {"--prometheus", "--scrape", "--log"} == set(re.findall(r"(?<![\w-])--[a-z-]+", shown))
+    assert described_options("option of top", "docs/top.md") == known
+
+
 def test_a_variable_is_set_as_the_shell_does() -> None:
     for words in commands():
         if words[0] == "export":

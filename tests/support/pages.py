@@ -23,6 +23,7 @@ PAGES = (
     "dashboards/README.md",
     "docs/report.md",
     "docs/advise.md",
+    "docs/top.md",
 )
 
 _FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)

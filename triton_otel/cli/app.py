@@ -14,7 +14,7 @@ from triton_otel import __version__
 from triton_otel.cli.glyphs import glyphs_for
 from triton_otel.cli.parameters import counts, payload, shapes, writable
 from triton_otel.cli.terminal import console_for
-from triton_otel.cli.watching import advise
+from triton_otel.cli.watching import advise, top
 from triton_otel.cli.words import one_line
 from triton_otel.errors import ConfigError, TritonError
 from triton_otel.options import Endpoint
@@ -215,3 +215,4 @@ def options(markdown: bool) -> None:
 
 
 command.add_command(advise)
+command.add_command(top)

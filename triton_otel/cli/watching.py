@@ -16,7 +16,7 @@ from triton_otel.options import ConnectionPoolConfig, Endpoint
 from triton_otel.options.durations import parse_duration
 from triton_otel.options.table import by_key, nearest_key, options_of
 
-__all__ = ["advise"]
+__all__ = ["advise", "top"]
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -132,3 +132,40 @@ def advise(**chosen: Any) -> int:
         model=chosen["model"],
     )
     return run_advise(settings, console_for(None))
+
+
+@click.command("top")
+@click.option("--prometheus", metavar="URL", callback=address, help="A Prometheus: all pools that it has seen.")
+@click.option("--scrape", metavar="URL", callback=address, help="A /metrics page: the pools of that process.")
+@click.option("--log", type=_FILE, help="A log that is being written: the pools that it tells of.")
+@click.option("--pool", metavar="NAME", help="Only the pools of that name.")
+@click.option(
+    "--interval",
+    metavar="SECONDS",
+    type=click.FloatRange(0.2, 3600),
+    default=2,
+    show_default=True,
+    help="How often to look.",
+)
+@click.option("--once", is_flag=True, help="One frame, then the end.")
+def top(**chosen: Any) -> int:
+    """Watch pools live: gauges, saturation, reuse, rate and latencies.
+
+    q or Ctrl-C ends it. In a pipe, frames are printed one below the other, without control characters. Rates, reuse and
+    percentiles are those of the last 30 seconds.
+    """
+    from triton_otel.cli.top.command import Settings
+    from triton_otel.cli.top.command import run as run_top
+    from triton_otel.cli.top.feeds import Feed, LogFeed, PrometheusFeed, ScrapeFeed
+
+    pool = chosen["pool"]
+    feeds: list[Feed] = []
+    if chosen["prometheus"] is not None:
+        feeds.append(PrometheusFeed(chosen["prometheus"], pool))
+    if chosen["scrape"] is not None:
+        feeds.append(ScrapeFeed(chosen["scrape"], pool))
+    if chosen["log"] is not None:
+        feeds.append(LogFeed(chosen["log"], pool))
+    if len(feeds) != 1:
+        raise click.UsageError("one of --prometheus, --scrape and --log is needed, and only one.")
+    return run_top(feeds[0], Settings(chosen["interval"], chosen["once"]), console_for(None))

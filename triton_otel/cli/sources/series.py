@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from triton_otel.advice import Sample
 
@@ -77,11 +78,15 @@ class PoolSeries:
     def named(self, name: str, **labels: str) -> list[Series]:
         """Return the series of a metric with these labels; a name without our prefix is that of a pool's metric."""
         wanted = name if name.startswith(("http_", "triton_")) else _PREFIX + name
-        return [
-            one
-            for one in (*self.series, *self.requests)
-            if one.name == wanted and all(one.labels.get(key) == value for key, value in labels.items())
-        ]
+        found = self._by_name.get(wanted, [])
+        return [one for one in found if all(one.labels.get(key) == value for key, value in labels.items())]
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Series]]:
+        found: dict[str, list[Series]] = {}
+        for one in (*self.series, *self.requests):
+            found.setdefault(one.name, []).append(one)
+        return found
 
     def limit(self, name: str) -> int | None:
         """Return the last value of ``max`` or ``max_idle``."""
@@ -93,9 +98,10 @@ class PoolSeries:
         """Return the times at which the pool was looked at."""
         return sorted({time for one in self.named("active") for time, _ in one.points})
 
-    def samples(self) -> list[Sample]:
-        """Return what the series say of the pool, one sample for each time at which it was looked at."""
-        return [self._sample(time) for time in self.times()]
+    def samples(self, most: int | None = None) -> list[Sample]:
+        """Return what the series say of the pool, a sample for each time it was looked at, or for the last of them."""
+        times = self.times()
+        return [self._sample(time) for time in (times if most is None else times[-most:])]
 
     def _sample(self, time: float) -> Sample:
         requests, seconds = self.value(f"{DURATION}_count", time), self.value(f"{DURATION}_sum", time)

@@ -1,0 +1,1 @@
+"""``triton-otel top``: the pools of running programs, live in the terminal."""
