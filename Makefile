@@ -57,6 +57,7 @@ format: $(VENV)/dev.stamp
 generate: $(VENV)/dev.stamp
 	$(BIN)/python tests/support/sync_face.py
 	$(BIN)/python -m triton_otel.options.render docs/options.md
+	$(BIN)/python -m triton_otel.telemetry.render docs/telemetry.md
 	$(BIN)/python -m dashboards.generate
 
 dashboards: $(VENV)/dev.stamp

@@ -2,7 +2,8 @@
 
 Prints, for each room of the package, bytecodes executed, functions of Python called and functions in C called for one
 ``infer`` of 64 bytes that is like the one before it, without an OpenTelemetry SDK.  Counts have no noise: they are the
-same on every machine with the same versions, whatever else runs there.  ``--functions`` lists the functions.
+same on every machine with the same versions, whatever else runs there.  ``--functions`` lists the functions;
+``--sdk``, ``--metrics`` and ``--spans`` show what telemetry adds at each level.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.telemetry_modes import null_exporter
 from triton_otel import ConnectionPoolConfig, TritonClient
 
 REQUESTS = 50
@@ -76,10 +78,33 @@ def function(code: CodeType) -> str:
     return f"{room(code)}: {getattr(code, 'co_qualname', code.co_name)}"
 
 
+def providers() -> dict[str, Any]:
+    """Return providers as ``configure()`` makes them; the spans wait in their queue, the metrics are never read."""
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    from triton_otel.telemetry.quickmetrics import quick_meter_provider
+    from triton_otel.telemetry.quickspans import quick_provider
+
+    tracer_provider = quick_provider()
+    tracer_provider.add_span_processor(BatchSpanProcessor(null_exporter()))
+    return {
+        "tracer_provider": tracer_provider,
+        "meter_provider": quick_meter_provider(metric_readers=[InMemoryMetricReader()]),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Count what one small inference consists of.")
     parser.add_argument("--functions", action="store_true", help="by function, not by room")
-    by = function if parser.parse_args().functions else room
+    parser.add_argument("--metrics", default="basic", help="level of metrics: off, basic (default) or full")
+    parser.add_argument("--spans", default="basic", help="level of spans: off, basic (default), full or debug")
+    parser.add_argument(
+        "--sdk", action="store_true", help="with the providers that configure() makes, exporting nothing"
+    )
+    chosen = parser.parse_args()
+    by = function if chosen.functions else room
+    telemetry = {"telemetry_metrics": chosen.metrics, "telemetry_spans": chosen.spans}
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.identity_server"], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
     ) as server:
@@ -87,7 +112,9 @@ def main() -> None:
         where = json.loads(server.stdout.readline())
         array = np.arange(16, dtype=np.float32).reshape(1, 16)
         pool = ConnectionPoolConfig(max_total=1)
-        with TritonClient(f"http://{where['host']}:{where['port']}", timeout=120, pool=pool) as client:
+        url = f"http://{where['host']}:{where['port']}"
+        given = providers() if chosen.sdk else {}
+        with TritonClient(url, timeout=120, pool=pool, **telemetry, **given) as client:
 
             def once() -> Any:
                 return client.infer("identity", {"INPUT0": array})["OUTPUT0"]

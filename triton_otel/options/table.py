@@ -284,7 +284,7 @@ OPTIONS: tuple[Option, ...] = (
         section="advanced",
         default="basic",
         text="Which metrics are recorded. `full` adds connections by place, requests under way, how long connections "
-        "are used and live, and sizes of bodies.",
+        "are used and live, and sizes of bodies: see [the reference](telemetry.md#levels).",
     ),
     Option(
         key="telemetry.spans",
