@@ -245,10 +245,21 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
             # HTTP/2 has no such header, and who speaks shows too late.
             request = closing(request)
         self._arrive()
-        slot = await self._leases.get(key, attempt, queue_timeout)
+        leases = self._leases
+        slot = leases.take(key) or await leases.get(key, attempt, queue_timeout)
         while True:
             try:
-                return slot, await self._send(slot, request, attempt, whole)
+                if slot.state == OPENING or slot.shared or type(slot.connection) is not AsyncHTTPConnection:
+                    return slot, await self._send(slot, request, attempt, whole)
+                attempt.connection_id = slot.id
+                attempt.requests = slot.requests
+                attempt.reused = slot.requests > 1
+                attempt.age = _clock.now() - slot.opened_at
+                attempt.peer = slot.link.peer
+                slot.link.attempt = attempt
+                # Not one coroutine more than needed: each takes part in every wake-up.
+                inner = slot.connection.open
+                return slot, await (inner.exchange(request) if whole else inner.handle_async_request(request))
             except httpcore.ConnectionNotAvailable:
                 # It ran out of streams, or turned out to speak HTTP/1.1 and be taken; the place in line is kept.
                 slot = await self._leases.instead(slot, attempt, "not_reusable", timeout=queue_timeout)
@@ -297,8 +308,6 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
             attempt.age = _clock.now() - slot.opened_at
             attempt.peer = slot.link.peer
             slot.link.attempt = attempt
-            if whole and type(slot.connection) is AsyncHTTPConnection:
-                return await slot.connection.open.exchange(request)
             return await _talk(slot.connection, request, whole, attempt)
         attempt.reused, attempt.requests, attempt.age = False, 1, 0.0
         opened = partial(self._opened, slot, attempt)

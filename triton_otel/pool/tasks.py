@@ -80,14 +80,23 @@ class TaskLeases(ThreadLeases):
 
     _quick = (AsyncHTTPConnection,)
 
-    async def get(self, key: Key, attempt: Attempt, timeout: float | None) -> Slot:
-        """Get a connection to ``key``, waiting for it if need be; as :meth:`ThreadLeases.acquire`."""
+    def take(self, key: Key) -> Slot | None:
+        """Return an idle connection to ``key``, or one in its place, that was looked at; ``None`` where none is idle.
+
+        Apart from :meth:`get`, because a coroutine that has nothing to wait for costs as much as this.
+        """
+        if self._shares:
+            return None
         now = _clock.now()
-        if not self._shares:
-            with self._lock:
-                slot = self._state.take_idle(key)
-            if slot is not None:
-                return self._begun(slot, now)
+        with self._lock:
+            slot = self._state.take_idle(key)
+        return None if slot is None else self._begun(slot, now)
+
+    async def get(self, key: Key, attempt: Attempt, timeout: float | None) -> Slot:
+        """Get a connection to ``key`` where :meth:`take` has none, waiting for it if need be.
+
+        As :meth:`ThreadLeases.acquire`.
+        """
         got = self._ask(key)
         return self._checked(got if isinstance(got, Slot) else await self._patient(got, attempt, timeout), attempt)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpcore
 
@@ -15,6 +15,8 @@ from triton_otel.wire.limits import EXTENSION, check_length
 from triton_otel.wire.message import PlannedRequest, head_of, parts_of
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from triton_otel.wire.exchange import Exchanged
     from triton_otel.wire.parser import ResponseHead
 
@@ -24,8 +26,8 @@ __all__ = ["AsyncExchangeConnection"]
 class AsyncExchangeConnection(AsyncHTTP11):
     """An open connection that can also do a whole exchange at once."""
 
-    async def exchange(self, request: httpcore.Request) -> Exchanged:
-        """Send a request and read its whole answer.
+    def exchange(self, request: httpcore.Request) -> Coroutine[Any, Any, Exchanged]:
+        """Send a request and read its whole answer, when awaited.
 
         The time-outs of the request's extensions and the deadline of its attempt hold.  With somebody listening, to a
         trace or to the log, or with a body that is not known before it is sent, this is :meth:`handle_async_request`.
@@ -43,7 +45,10 @@ class AsyncExchangeConnection(AsyncHTTP11):
             and self._last is not None
             and not LOGGER.isEnabledFor(logging.DEBUG)
         ):
-            return await self._direct(request, self._transport, *self._last)
+            return self._direct(request, self._transport, *self._last)
+        return self._general(request)
+
+    async def _general(self, request: httpcore.Request) -> Exchanged:
         parts = parts_of(request)
         if parts is None or "trace" in request.extensions or LOGGER.isEnabledFor(logging.DEBUG):
             return await self._streamed(request)

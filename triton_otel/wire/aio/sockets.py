@@ -149,32 +149,39 @@ class SocketStream(LoopSocket, httpcore.AsyncNetworkStream):
         # Nobody asks, so bytes for later, or the peer's end: the loop would say so again and again.
         self._stop_listening()
 
-    async def ask(self, parts: Parts, total: int, view: memoryview, until: float) -> float:
-        """Send all of it and receive the begin of an answer, with one wait where the socket takes it all at once.
+    def post(self, parts: Parts) -> int:
+        """Send what the socket takes at once of a request that is not over TLS; return how many bytes that is.
 
         Parameters:
             parts: What to send; at most as many as one call takes.
-            total: Its bytes.
-            view: Where the answer goes; :attr:`received` says how much of it came, 0 at the end of the connection.
+        """
+        self.sent = self.received = 0
+        try:
+            self.sent = sent = self.sock.sendmsg(parts)
+        except BlockingIOError:
+            return 0
+        return sent
+
+    def hear(self, view: memoryview, until: float) -> asyncio.Future[None] | None:
+        """Receive the begin of an answer.
+
+        Parameters:
+            view: Where it goes; :attr:`received` says how much of it came, 0 at the end of the connection.
             until: When to give up.
 
         Returns:
-            When the last byte was sent.
+            What to await, if it is not there yet; :meth:`heard` is to be called when it is there, or given up.
         """
-        self.sent = self.received = 0
-        with contextlib.suppress(BlockingIOError):
-            self.sent = self.sock.sendmsg(parts)
-        if self.sent != total:
-            await self._send_rest(parts, until)
-        sent = _clock.now()
         self._view, self._least = view, 1
-        try:
-            if self._listening or not self._fill():
-                self._watch(reads=self._readable)
-                await self._wait(until)
-        finally:
-            self._view = None
-        return sent
+        if not self._listening:
+            if self._fill():
+                return None
+            self._watch(reads=self._readable)
+        return self._wait_for(until)
+
+    def heard(self) -> None:
+        """End what :meth:`hear` began."""
+        self._view = self._waiter = None
 
     # Writing.
 
@@ -196,9 +203,10 @@ class SocketStream(LoopSocket, httpcore.AsyncNetworkStream):
                 self.sent = self.sock.sendmsg(parts)
             if self.sent == total:
                 return
-        await self._send_rest(parts, until)
+        await self.send_rest(parts, until)
 
-    async def _send_rest(self, parts: Parts, until: float | None) -> None:
+    async def send_rest(self, parts: Parts, until: float | None) -> None:
+        """Send what the socket did not take at once; as :meth:`send`."""
         views = [memoryview(part).cast("B") if type(part) is not bytes else memoryview(part) for part in parts if part]
         self._parts = after(views, self.sent)
         if self._early is None:

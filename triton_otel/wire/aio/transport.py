@@ -182,7 +182,11 @@ class AsyncSocketTransport:
         if deadline is None or now >= deadline or len(parts) > IOV_MAX:
             return -1
         try:
-            attempt.sent = await stream.ask(parts, total, view, deadline)
+            if stream.post(parts) != total:
+                await stream.send_rest(parts, deadline)
+            attempt.sent = _clock.now()
+            if (waiter := stream.hear(view, deadline)) is not None:
+                await waiter
         except (OSError, ValueError) as error:
             if stream.sent == total:
                 attempt.sent = _clock.now()
@@ -191,6 +195,7 @@ class AsyncSocketTransport:
                 late, broken = httpcore.WriteTimeout, httpcore.WriteError
             raise self._meant(error, late if isinstance(error, TimeoutError) else broken, broken) from error
         finally:
+            stream.heard()
             attempt.bytes_sent += stream.sent
             self._note()
         if link.aborted:

@@ -107,14 +107,18 @@ class LoopSocket:
 
     async def _wait(self, until: float | None) -> None:
         """Sleep until the waiter is settled; not before there is a wait, for what is closed fails its waiter."""
+        try:
+            await self._wait_for(until)
+        finally:
+            self._waiter = None
+
+    def _wait_for(self, until: float | None) -> asyncio.Future[None]:
+        """Return a waiter to be awaited, and then to be forgotten."""
         waiter = self._waiter = self._loop.create_future()
         self._until = until
         if until is not None and (self._timer is None or until < self._timer_at):
             self._set_timer(until)
-        try:
-            await waiter
-        finally:
-            self._waiter = None
+        return waiter
 
     def _settle(self) -> None:
         if self._waiter is not None and not self._waiter.done():
