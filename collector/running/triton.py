@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,12 +36,15 @@ class Triton:
         log: The file for its output.
         http_port: Port of the inference interface.
         metrics_port: Port of its numbers.
+        models: The models to load.
     """
 
-    def __init__(self, *, trace_url: str, log: Path, http_port: int, metrics_port: int) -> None:
+    def __init__(
+        self, *, trace_url: str, log: Path, http_port: int, metrics_port: int, models: Sequence[str] = MODELS
+    ) -> None:
         self.url = f"http://{HOST}:{http_port}"
         command = [sys.executable, str(PROGRAM), "serve", f"--port={http_port}", f"--metrics-port={metrics_port}"]
-        command += [f"--trace-url={trace_url}", *(f"--model={model}" for model in MODELS)]
+        command += [f"--trace-url={trace_url}", *(f"--model={model}" for model in models)]
         self.process = Process("Triton", command, ready=f"{self.url}/v2/health/ready", log=log)
 
     def __enter__(self) -> Self:

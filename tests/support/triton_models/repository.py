@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["DATATYPES", "MODELS", "Model", "Tensor", "write_repository"]
+__all__ = ["DATATYPES", "MODELS", "ON_REQUEST", "Model", "Tensor", "write_repository"]
 
 DATATYPES = (
     "BOOL",
@@ -43,13 +43,14 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Model:
-    """A model: its name in the repository, the file of this folder that runs it, its tensors and its batch size."""
+    """A model: its name, the file of this folder that runs it, its tensors, its batch size and its instances."""
 
     name: str
     source: str
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     max_batch_size: int = 0
+    instances: int = 1
 
     def config(self) -> str:
         """Return the text of ``config.pbtxt``."""
@@ -59,7 +60,7 @@ class Model:
             f"max_batch_size: {self.max_batch_size}",
             *(f"input {tensor.config()}" for tensor in self.inputs),
             *(f"output {tensor.config()}" for tensor in self.outputs),
-            "instance_group { count: 1 kind: KIND_CPU }",
+            f"instance_group {{ count: {self.instances} kind: KIND_CPU }}",
         ]
         return "\n".join(lines) + "\n"
 
@@ -87,10 +88,15 @@ MODELS = (
     _same_out("fails", "fails.py", "FP32", (-1,)),
 )
 
+ON_REQUEST = (
+    Model("sleepy", "slow.py", (Tensor("INPUT0", "FP32", (-1,)),), (Tensor("OUTPUT0", "FP32", (-1,)),), instances=8),
+)
+"""Models that are loaded only where they are named: each instance is a process."""
+
 
 def write_repository(folder: Path) -> None:
-    """Write every model of :data:`MODELS`, version 1, into the folder."""
-    for model in MODELS:
+    """Write every model of :data:`MODELS` and :data:`ON_REQUEST`, version 1, into the folder."""
+    for model in (*MODELS, *ON_REQUEST):
         version = folder / model.name / "1"
         version.mkdir(parents=True)
         shutil.copy(Path(__file__).with_name(model.source), version / "model.py")

@@ -91,11 +91,7 @@ async def send_listening(
             failure = error
         group.cancel_scope.cancel()
     if failure is not None:
-        try:
-            raise failure
-        finally:
-            # With it this frame would be a cycle, which keeps the request in memory until the collector comes.
-            failure = None
+        raise failure
     if stalled and left:
         raise httpcore.WriteError("the peer answered and stopped reading")
     return before_all
