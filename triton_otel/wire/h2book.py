@@ -25,7 +25,7 @@ from triton_otel.wire.streams import Stream
 if TYPE_CHECKING:
     from triton_otel.wire.phases import Attempt
 
-__all__ = ["CONFIG", "LOGGER", "H2Book"]
+__all__ = ["CONFIG", "DISCONNECTED", "LOGGER", "H2Book"]
 
 LOGGER = logging.getLogger("httpcore.http2")
 
@@ -33,7 +33,7 @@ CONFIG = h2.config.H2Configuration(validate_inbound_headers=False)
 
 _MOST_STREAMS = 100
 _ANSWERS = (h2.events.ResponseReceived, h2.events.DataReceived, h2.events.StreamEnded, h2.events.StreamReset)
-_DISCONNECTED = "Server disconnected"
+DISCONNECTED = "Server disconnected"
 
 
 class H2Book:
@@ -187,7 +187,7 @@ class H2Book:
     def feed(self, data: bytes) -> None:
         """Take in what has come, for all streams; nothing is the end of the connection."""
         if not data:
-            self.fail(httpcore.RemoteProtocolError(_DISCONNECTED))
+            self.fail(httpcore.RemoteProtocolError(DISCONNECTED))
             return
         try:
             for event in self._h2_state.receive_data(data):

@@ -21,7 +21,7 @@ from triton_otel import _clock
 from triton_otel.wire.aio.duplex import async_duplex_for
 from triton_otel.wire.aio.http11 import parts_one_by_one, timeouts_of
 from triton_otel.wire.aio.turns import TaskTurns
-from triton_otel.wire.h2book import LOGGER, H2Book
+from triton_otel.wire.h2book import DISCONNECTED, LOGGER, H2Book
 
 if TYPE_CHECKING:
     from triton_otel.wire.phases import Attempt
@@ -253,7 +253,8 @@ class AsyncHTTP2(H2Book, httpcore.AsyncHTTP2Connection):
         self._state = HTTPConnectionState.CLOSED
         self._connection_error = True
         if self._failure is None:
-            self._failure = httpcore.ReadError("the connection was closed")
+            gone = httpcore.RemoteProtocolError(DISCONNECTED) if self._io.broken else None
+            self._failure = gone or httpcore.ReadError("the connection was closed")
         self._io.close()
         self._turns.wake()
 
