@@ -152,8 +152,8 @@ class SharedBooksMachine(RuleBasedStateMachine):
         self.woken(self.state.begin(lease.slot))
         lease.begun = True
 
-    @rule(number=pick, dead=st.booleans(), resend=st.booleans())
-    def leave(self, number: int, dead: bool, resend: bool) -> None:
+    @rule(number=pick, dead=st.booleans(), resend=st.booleans(), join=st.booleans())
+    def leave(self, number: int, dead: bool, resend: bool, join: bool) -> None:
         lease = self.lease(number)
         if lease is None or not lease.slot.shared:
             return
@@ -162,7 +162,7 @@ class SharedBooksMachine(RuleBasedStateMachine):
         others = slot.leases - 1
         self.leases.remove(lease)
         try:
-            got, woken = self.state.leave(slot, self.now, "peer_closed", dead=dead or resend, resend=resend)
+            got, woken = self.state.leave(slot, self.now, "peer_closed", dead=dead or resend, resend=resend, join=join)
         except PoolWasClosed:
             assert slot.state == CLOSED
             assert not slot.lost

@@ -16,6 +16,7 @@ import h2.errors
 import h2.events
 import h2.exceptions
 import h2.settings
+from hyperframe.frame import GoAwayFrame
 from support.certificates import server_context
 from support.raw_server import HANG, wait_for
 
@@ -151,6 +152,12 @@ class H2Peer:
             self.gone = True
             self.state.close_connection(last_stream_id=last_stream)
             self.flush()
+
+    def winds_down(self, last_stream: int) -> None:
+        """Say that streams above ``last_stream`` were not looked at, and go on with the others."""
+        with self.lock:
+            # The package would end the connection with it.
+            self.sock.sendall(GoAwayFrame(stream_id=0, last_stream_id=last_stream).serialize())
 
     def flush(self) -> None:
         """Send what is to be sent."""

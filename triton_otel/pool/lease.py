@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from triton_otel.wire.phases import Attempt
 
-__all__ = ["Dropped", "LeaseHolder", "LeasedStream", "close_connection", "leftover", "may_resend"]
+__all__ = ["Dropped", "LeaseHolder", "LeasedStream", "close_connection", "fit", "goes_on", "leftover", "may_resend"]
 
 # RFC 9110 section 9.2.2, less what nobody sends to a Triton.
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
@@ -117,6 +117,17 @@ def close_connection(slot: Slot) -> None:
         # A connection that failed between its connect and its first request has let go of its socket.
         with contextlib.suppress(Exception):
             slot.link.let_go()
+
+
+def goes_on(slot: Slot) -> bool:
+    """Tell whether a shared connection is of use: it takes requests, or others than this one are on it and go on."""
+    connection = slot.connection
+    return bool(connection.is_available() or (slot.leases > 1 and getattr(connection, "goes_on", False)))
+
+
+def fit(slot: Slot) -> bool:
+    """Tell whether a request may be given a connection; one that only goes on with others turns it away."""
+    return goes_on(slot) and not (slot.connection.is_available() and slot.connection.has_expired())
 
 
 def leftover(slot: Slot) -> bool:

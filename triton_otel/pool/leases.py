@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpcore
 
 from triton_otel import _clock
-from triton_otel.pool.lease import close_connection
+from triton_otel.pool.lease import close_connection, fit, goes_on
 from triton_otel.pool.slot import (
     CLOSED,
     CLOSING,
@@ -136,14 +136,14 @@ class ThreadLeases:
         self, slot: Slot, attempt: Attempt, why: str, resend: bool, timeout: float | None
     ) -> tuple[Slot | Any, float | None]:
         """Leave a shared connection to others; return a slot or the waiter that gets one, and how long it may wait."""
-        dead = resend or slot.leases == 1 or not slot.connection.is_available()
+        dead = resend or slot.leases == 1 or not goes_on(slot)
         if dead:
             close_connection(slot)
         attempt.reset()
         now = _clock.now()
         try:
             with self._lock:
-                got, woken = self._state.leave(slot, now, why, dead=dead, resend=resend)
+                got, woken = self._state.leave(slot, now, why, dead=dead, resend=resend, join=True)
         except PoolWasClosed:
             raise PoolClosed("the connection pool was closed") from None
         attempt.resend_count += resend
@@ -152,8 +152,8 @@ class ThreadLeases:
             timeout = max(0.0, attempt.started + timeout - now)
         return got, timeout
 
-    def turned_out(self, slot: Slot, streams: int) -> None:
-        """It is known now, or has changed, how many requests a connection takes at a time; 0: it is never shared."""
+    def turned_out(self, slot: Slot, streams: int | None) -> None:
+        """It is known now, or has changed, how many requests a connection takes at a time; as the books' event."""
         with self._lock:
             waiter = self._state.turned_out(slot, streams, _clock.now())
         self._wake(waiter)
@@ -333,8 +333,7 @@ class ThreadLeases:
             while slot.state == LEASED:
                 reason = slot.stale_reason(_clock.now())
                 if reason is None:
-                    connection = slot.connection
-                    if connection.is_available() and not connection.has_expired():
+                    if fit(slot):
                         break
                     reason = "peer_closed"
                 slot = self._swap(slot, reason)

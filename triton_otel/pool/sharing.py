@@ -57,18 +57,22 @@ class SharedBooks(Books):
 
     # Events.
 
-    def turned_out(self, slot: Slot, streams: int, now: float) -> Waiter | None:
+    def turned_out(self, slot: Slot, streams: int | None, now: float) -> Waiter | None:
         """It is known now, or has changed, how many requests the connection of an opened slot takes at a time.
 
         Parameters:
             slot: The slot, after ``opened``.
-            streams: How many; 0 for a connection that is never shared.
+            streams: How many; 0 for a connection that is never shared, ``None`` for one that goes on with those which
+                it has and takes no other.
             now: Monotonic seconds.
 
         Returns:
             The first of the waiters that have a connection or a slot now; the others follow as ``next``.
         """
         if slot.state not in (LEASED, IDLE) or not slot.shared:
+            return None
+        if streams is None:
+            self._drain(slot)
             return None
         self._learned[slot.key] = max(1, streams)
         self._learned.move_to_end(slot.key)
@@ -88,7 +92,7 @@ class SharedBooks(Books):
         return _chain(woken)
 
     def leave(
-        self, slot: Slot, now: float, why: str, *, dead: bool, resend: bool = False
+        self, slot: Slot, now: float, why: str, *, dead: bool, resend: bool = False, join: bool = False
     ) -> tuple[Slot | Waiter, Waiter | None]:
         """A request gives its lease of a shared connection up and starts over.
 
@@ -97,7 +101,8 @@ class SharedBooks(Books):
             now: Monotonic seconds.
             why: Close reason, or with ``resend`` the ``error.type`` of the failed try.
             dead: The connection is of no use any more, and the shell has closed it.
-            resend: The request was sent and is counted as sent once more.
+            resend: The request was sent and is counted as sent once more, over a new connection.
+            join: The request may share what others have or open, instead of a connection of its own.
 
         Returns:
             What :meth:`PoolState.acquire` returns, from the head of the queue, and the waiters that are to be woken.
@@ -116,6 +121,9 @@ class SharedBooks(Books):
         if dead:
             party, slot.party = slot.party, None
             self._retire(slot, "peer_closed" if resend else why)
+            if join and party is None and not resend:
+                got = self._again(slot.key, now)
+                return got, None if isinstance(got, Slot) and got.state == OPENING else self._pass_on()
             fresh = None if resend else self.take_idle(slot.key)
             fresh = fresh or self._new_slot(slot.key)
             if party is None:

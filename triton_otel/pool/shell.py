@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from triton_otel import _clock
 from triton_otel.pool.failures import classify, close_reason
 from triton_otel.pool.housekeeper import HOUSEKEEPER
-from triton_otel.pool.lease import Dropped, close_connection, leftover
+from triton_otel.pool.lease import Dropped, close_connection, goes_on, leftover
 from triton_otel.pool.slot import CLOSED, IDLE, LEASED, OPENING, Slot
 from triton_otel.pool.state import PoolState
 from triton_otel.pool.timed import stats_by_place, timed
@@ -233,7 +233,7 @@ class PoolShell:
 
     def _end_share(self, slot: Slot, reason: str) -> None:
         """End one lease of a shared connection; the others go on where it is in a state for that."""
-        if slot.state != CLOSED and slot.connection.is_available():
+        if slot.state != CLOSED and goes_on(slot):
             self._leases.release(slot, None)
         else:
             close_connection(slot)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import h2.config
+import h2.connection
 import h2.errors
 import h2.events
 import h2.exceptions
@@ -52,11 +53,12 @@ class H2Book:
     streams: int
     """How many requests it takes at a time; 0 while that is not known."""
 
-    def begin(self, on_streams: Callable[[int], None]) -> None:
+    def begin(self, on_streams: Callable[[int | None], None]) -> None:
         """Set the books up.
 
         Parameters:
-            on_streams: Called with the number of requests at a time, when that is known and when it changes.
+            on_streams: Called with the number of requests at a time, when that is known and when it changes, and with
+                ``None`` where the server takes no more of them and goes on with those that it has.
         """
         self._on_streams = on_streams
         self._running: dict[int, Stream] = {}
@@ -129,7 +131,7 @@ class H2Book:
                 if isinstance(event, h2.events.DataReceived) and event.flow_controlled_length:
                     self._h2_state.acknowledge_received_data(event.flow_controlled_length, stream_id)
             # Without this the server would go on sending what nobody reads, or wait for the rest of the body.
-            if not (stream.ended and stream.sent):
+            if not (stream.ended and stream.sent) and not stream.refused:
                 self._h2_state.reset_stream(stream_id, h2.errors.ErrorCodes.CANCEL)
         return True
 
@@ -138,7 +140,7 @@ class H2Book:
         self._starting += started
         if self._running or self._starting:
             return
-        if self._failure is not None or self._used_all_stream_ids:
+        if self._failure is not None or self._connection_terminated is not None or self._used_all_stream_ids:
             self.close()
         elif self._state == HTTPConnectionState.ACTIVE:
             self._state = HTTPConnectionState.IDLE
@@ -202,6 +204,15 @@ class H2Book:
             self._failure = error
         self.wake()
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether requests that are on it may go on, though it may take no other one."""
+        return self._failure is None
+
+    def over(self, stream_id: int) -> bool:
+        """Tell whether nothing more comes for a request: the connection has ended, or did before it."""
+        return self._failure is not None or self._running[stream_id].refused
+
     def next_event(self, stream_id: int) -> Any:
         """Return the next event of a stream that has one.
 
@@ -216,8 +227,8 @@ class H2Book:
     def end_of(self, stream_id: int) -> Exception:
         """Return what the end of the connection means for a stream."""
         gone = self._connection_terminated
-        assert self._failure is not None
         if gone is None:
+            assert self._failure is not None
             return again(self._failure)
         # A stream beyond the last one was not looked at.  With the first one that is how a server refuses all.
         if stream_id > (gone.last_stream_id or 0) and stream_id > 1 and not self._running[stream_id].heard:
@@ -232,8 +243,7 @@ class H2Book:
         elif isinstance(event, h2.events.WindowUpdated):
             self.wake(event.stream_id or None)
         elif isinstance(event, h2.events.ConnectionTerminated):
-            self._connection_terminated = event
-            self.fail(httpcore.RemoteProtocolError(event))
+            self._good_bye(event)
 
     def _answer_came(self, event: Any) -> None:
         stream = self._running.get(event.stream_id)
@@ -256,13 +266,24 @@ class H2Book:
             events.append(event)
             self.wake(event.stream_id)
 
+    def _good_bye(self, event: h2.events.ConnectionTerminated) -> None:
+        self._connection_terminated = event
+        self._connection_error = True
+        if self._h2_state.state_machine.state == h2.connection.ConnectionState.CLOSED:
+            self.fail(httpcore.RemoteProtocolError(event))
+            return
+        for stream_id, stream in list(self._running.items()):
+            stream.refused = stream_id > (event.last_stream_id or 0)
+        self._on_streams(None)
+        self.wake()
+
     def _settings_came(self, event: h2.events.RemoteSettingsChanged) -> None:
         with Trace("receive_remote_settings", LOGGER, None) as trace:
             changed = event.changed_settings.get(h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS)
             # Who names no limit has none.
             streams = self.streams or _MOST_STREAMS if changed is None else min(changed.new_value, _MOST_STREAMS)
             trace.return_value = event
-        if streams != self.streams:
+        if streams != self.streams and self._connection_terminated is None:
             self.streams = streams
             self._on_streams(max(1, streams))
         self.wake()

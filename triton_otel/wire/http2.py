@@ -35,7 +35,8 @@ class HTTP2(H2Book, httpcore.HTTP2Connection):
         origin: Where it leads to.
         stream: The open network stream.
         keepalive_expiry: Seconds that it may be idle; ``None`` for ever.
-        on_streams: Called with the number of requests that it takes at a time, when that is known and when it changes.
+        on_streams: Called with the number of requests that it takes at a time, when that is known and when it changes;
+            ``None`` where it takes no more.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class HTTP2(H2Book, httpcore.HTTP2Connection):
         origin: httpcore.Origin,
         stream: httpcore.NetworkStream,
         keepalive_expiry: float | None,
-        on_streams: Callable[[int], None],
+        on_streams: Callable[[int | None], None],
     ) -> None:
         super().__init__(origin, stream, keepalive_expiry)
         self.begin(on_streams)
@@ -164,7 +165,7 @@ class HTTP2(H2Book, httpcore.HTTP2Connection):
 
     def _wait(self, stream_id: int, ready: Callable[[], object], timeout: float | None) -> bool:
         """Wait until ``ready()`` or the end of the connection; tell whether it is ready."""
-        done = self._turns.wait(stream_id, lambda: ready() or self._failure is not None, self._read_events, timeout)
+        done = self._turns.wait(stream_id, lambda: ready() or self.over(stream_id), self._read_events, timeout)
         if not done or ready():
             return done
         raise self.end_of(stream_id)

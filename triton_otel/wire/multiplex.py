@@ -21,10 +21,10 @@ class MultiplexConnection(httpcore.HTTPConnection):
     """A connection that is opened by its first request; arguments and behaviour as httpcore's.
 
     ``on_streams`` is called with the number of requests that it takes at a time, when that is known and when it
-    changes; 0 where it speaks HTTP/1.1, and takes one.
+    changes; 0 where it speaks HTTP/1.1, and takes one; ``None`` where it takes no more.
     """
 
-    on_streams: Callable[[int], None] | None = None
+    on_streams: Callable[[int | None], None] | None = None
 
     def handle_request(self, request: httpcore.Request) -> httpcore.Response:
         """Send a request; see httpcore."""
@@ -49,6 +49,12 @@ class MultiplexConnection(httpcore.HTTPConnection):
     def shared(self) -> bool:
         """Whether it is open and speaks HTTP/2."""
         return self._connection is not None and type(self._connection) is not ExchangeConnection
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether requests that share it may go on, though it may take no other one."""
+        inner: Any = self._connection
+        return self.shared and not inner.is_closed() and bool(inner.goes_on)
 
     def close(self) -> None:
         """Close; may be called by any thread."""
@@ -96,7 +102,7 @@ class MultiplexConnection(httpcore.HTTPConnection):
             return HTTP2(self._origin, stream, self._keepalive_expiry, self._tell)
         return ExchangeConnection(self._origin, stream, self._keepalive_expiry)
 
-    def _tell(self, streams: int) -> None:
+    def _tell(self, streams: int | None) -> None:
         tell = self.on_streams
         if tell is not None:
             tell(streams)

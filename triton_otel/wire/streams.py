@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import h2.config
 import h2.connection
+import h2.errors
+import h2.events
 
 from triton_otel import _clock
 
 if TYPE_CHECKING:
     from triton_otel.wire.phases import Attempt
 
-__all__ = ["LockedState", "Stream", "Turns"]
+__all__ = ["GentleState", "LockedState", "Stream", "Turns"]
 
 _CALLS = (
     "acknowledge_received_data",
@@ -31,7 +33,23 @@ _CALLS = (
 )
 
 
-class LockedState(h2.connection.H2Connection):
+class GentleState(h2.connection.H2Connection):
+    """The state of a connection on which requests go on after a good-bye without an error (RFC 9113 section 6.8).
+
+    The package ends it with any good-bye.  Should it give the method that is replaced here another name, that is back.
+    """
+
+    def _receive_goaway_frame(self, frame: Any) -> Any:
+        if frame.error_code:
+            return super()._receive_goaway_frame(frame)
+        event = h2.events.ConnectionTerminated()
+        event.error_code = h2.errors.ErrorCodes.NO_ERROR
+        event.last_stream_id = frame.last_stream_id
+        event.additional_data = frame.additional_data or None
+        return [], [event]
+
+
+class LockedState(GentleState):
     """The state of a connection, which several threads change: ``lock`` is held in each of the calls that are used."""
 
     def __init__(self, config: h2.config.H2Configuration) -> None:
@@ -60,7 +78,7 @@ class Stream:
         attempt: Its facts, which are filled as they come; ``None`` where nobody asks.
     """
 
-    __slots__ = ("attempt", "ended", "heard", "sent")
+    __slots__ = ("attempt", "ended", "heard", "refused", "sent")
 
     def __init__(self, attempt: Attempt | None) -> None:
         self.attempt = attempt
@@ -70,6 +88,8 @@ class Stream:
         """Whether nothing more will come."""
         self.sent = False
         """Whether all of the request was sent."""
+        self.refused = False
+        """Whether the server has said good-bye before it."""
 
     def limit(self, timeout: float | None) -> float | None:
         """Return a time-out under the deadline of the request, at least 0."""

@@ -21,7 +21,8 @@ from triton_otel import _clock
 from triton_otel.wire.aio.duplex import async_duplex_for
 from triton_otel.wire.aio.http11 import parts_one_by_one, timeouts_of
 from triton_otel.wire.aio.turns import TaskTurns
-from triton_otel.wire.h2book import DISCONNECTED, LOGGER, H2Book
+from triton_otel.wire.h2book import CONFIG, DISCONNECTED, LOGGER, H2Book
+from triton_otel.wire.streams import GentleState
 
 if TYPE_CHECKING:
     from triton_otel.wire.phases import Attempt
@@ -42,7 +43,8 @@ class AsyncHTTP2(H2Book, httpcore.AsyncHTTP2Connection):
         origin: Where it leads to.
         stream: The open network stream.
         keepalive_expiry: Seconds that it may be idle; ``None`` for ever.
-        on_streams: Called with the number of requests that it takes at a time, when that is known and when it changes.
+        on_streams: Called with the number of requests that it takes at a time, when that is known and when it changes;
+            ``None`` where it takes no more.
     """
 
     def __init__(
@@ -50,9 +52,10 @@ class AsyncHTTP2(H2Book, httpcore.AsyncHTTP2Connection):
         origin: httpcore.Origin,
         stream: httpcore.AsyncNetworkStream,
         keepalive_expiry: float | None,
-        on_streams: Callable[[int], None],
+        on_streams: Callable[[int | None], None],
     ) -> None:
         super().__init__(origin, stream, keepalive_expiry)
+        self._h2_state = GentleState(CONFIG)
         self.begin(on_streams)
         self._io = async_duplex_for(stream, self)
         self._turns = TaskTurns()
@@ -190,10 +193,8 @@ class AsyncHTTP2(H2Book, httpcore.AsyncHTTP2Connection):
 
     async def _wait(self, stream_id: int, ready: Callable[[], object], timeout: float | None) -> bool:
         """Wait until ``ready()`` or the end of the connection; tell whether it is ready."""
-        done = await self._turns.wait(
-            stream_id, lambda: self._failure is not None or ready(), self._read_events, timeout
-        )
-        if not done or self._failure is None or ready():
+        done = await self._turns.wait(stream_id, lambda: self.over(stream_id) or ready(), self._read_events, timeout)
+        if not done or ready():
             return done
         raise self.end_of(stream_id)
 

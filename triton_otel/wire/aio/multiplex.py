@@ -25,10 +25,10 @@ class AsyncMultiplexConnection(httpcore.AsyncHTTPConnection):
     """A connection that is opened by its first request; arguments and behaviour as httpcore's.
 
     ``on_streams`` is called with the number of requests that it takes at a time, when that is known and when it
-    changes; 0 where it speaks HTTP/1.1, and takes one.
+    changes; 0 where it speaks HTTP/1.1, and takes one; ``None`` where it takes no more.
     """
 
-    on_streams: Callable[[int], None] | None = None
+    on_streams: Callable[[int | None], None] | None = None
 
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
         """Send a request; see httpcore."""
@@ -54,6 +54,12 @@ class AsyncMultiplexConnection(httpcore.AsyncHTTPConnection):
     def shared(self) -> bool:
         """Whether it is open and speaks HTTP/2."""
         return self._connection is not None and type(self._connection) is not AsyncExchangeConnection
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether requests that share it may go on, though it may take no other one."""
+        inner: Any = self._connection
+        return self.shared and not inner.is_closed() and bool(inner.goes_on)
 
     def close(self) -> None:
         """Close, without waiting."""
@@ -108,7 +114,7 @@ class AsyncMultiplexConnection(httpcore.AsyncHTTPConnection):
             return AsyncHTTP2(self._origin, stream, self._keepalive_expiry, self._tell)
         return AsyncExchangeConnection(self._origin, stream, self._keepalive_expiry)
 
-    def _tell(self, streams: int) -> None:
+    def _tell(self, streams: int | None) -> None:
         tell = self.on_streams
         if tell is not None:
             tell(streams)
