@@ -97,8 +97,10 @@ class H2Book:
         """Give a request the next stream, and return its id; its head has to go out before another one's.
 
         Raises:
-            httpcore.ConnectionNotAvailable: There is none left.
+            httpcore.ConnectionNotAvailable: There is none left, or the server has said good-bye since it was admitted.
         """
+        if self._connection_terminated is not None and self.goes_on:
+            raise httpcore.ConnectionNotAvailable
         try:
             stream_id: int = self._h2_state.get_next_available_stream_id()
         except h2.exceptions.NoAvailableStreamIDError:
