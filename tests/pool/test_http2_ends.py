@@ -210,11 +210,11 @@ def test_without_reuse_nothing_is_shared(make_pool, place: H2Server, holding: Ho
 
 
 def test_a_connection_that_is_over_ends_with_its_last_request(make_pool, place: H2Server, holding: Holding) -> None:
-    pool = pool_for(make_pool, place, max_lifetime=0.1)
+    pool = pool_for(make_pool, place, max_lifetime=60.0)
     calls = ask(pool, place.url + "hold", 3)
     holding.wait(3)
     over = next(iter(pool._leases._state.slots))
-    wait_for(lambda: over.dies_at is not None and _clock.now() > over.dies_at)
+    over.dies_at = _clock.now()
     assert pool.request("GET", place.url, extensions=WAITS).content == b"ok"
     assert [asked.peer.number for asked in place.asked] == [1, 1, 1, 2]
     holding.release()
