@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from support.real_triton import INSTALL_COMMAND as TRITON_COMMAND
 from support.real_triton import RealTriton, TritonUnavailable, install
-from support.stack_queries import Jaeger, Prometheus
+from support.stack_queries import Jaeger, Prometheus, wait_for
 
 from collector.parts import INSTALL_COMMAND, Parts, PartUnavailable, bring
 from collector.running import Stack
@@ -81,8 +83,10 @@ def stack(parts: Parts, log_folder: Path, metrics_port: int) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def triton(stack: Stack, metrics_port: int, announce: Callable[[str], None]) -> Iterator[RealTriton]:
-    """Triton, whose spans go to the collector."""
+def started_triton(
+    stack: Stack, prometheus: Prometheus, metrics_port: int, announce: Callable[[str], None]
+) -> Iterator[tuple[RealTriton, float]]:
+    """Triton, whose spans go to the collector, and a time at which it answered requests and no client reported."""
     installation, reason = None, ""
     try:
         installation = install(announce)
@@ -93,7 +97,32 @@ def triton(stack: Stack, metrics_port: int, announce: Callable[[str], None]) -> 
         raise AssertionError(reason)
     trace_url = f"{stack.addresses.url('otlp_http')}/v1/traces"
     with RealTriton(installation, trace_url=trace_url, metrics_port=metrics_port, models=MODELS) as server:
-        yield server
+        yield server, asked_without_client(server, prometheus)
+
+
+def asked_without_client(server: RealTriton, prometheus: Prometheus) -> float:
+    """Make requests as another client would until Prometheus has seen them; return that time."""
+    body = b'{"inputs": [{"name": "INPUT0", "datatype": "FP32", "shape": [1], "data": [1]}]}'
+
+    def seen() -> float | None:
+        request = urllib.request.Request(f"{server.url}/v2/models/slow/infer", data=body)
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20).close()
+        rates = prometheus.query("sum(rate(nv_inference_request_success_total[5m]))")
+        return time.time() if any(value > 0 for _, value in rates) else None
+
+    return wait_for(seen, "Triton's own numbers in Prometheus")
+
+
+@pytest.fixture(scope="session")
+def triton(started_triton: tuple[RealTriton, float]) -> RealTriton:
+    """Triton, whose spans go to the collector."""
+    return started_triton[0]
+
+
+@pytest.fixture(scope="session")
+def silent_moment(started_triton: tuple[RealTriton, float]) -> float:
+    """A time at which Triton answered requests and no client reported."""
+    return started_triton[1]
 
 
 @pytest.fixture(scope="session")

@@ -109,9 +109,10 @@ class Prometheus:
     def __init__(self, url: str) -> None:
         self._url = url
 
-    def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
-        """Return labels and value of every series that an expression gives now."""
-        found = fetch(f"{self._url}/api/v1/query", query=expression)
+    def query(self, expression: str, at: float | None = None) -> list[tuple[dict[str, str], float]]:
+        """Return labels and value of every series that an expression gives now, or gave at a time."""
+        moment = {} if at is None else {"time": str(at)}
+        found = fetch(f"{self._url}/api/v1/query", query=expression, **moment)
         data = found["data"]
         if data["resultType"] == "scalar":
             return [({}, float(data["result"][1]))]
