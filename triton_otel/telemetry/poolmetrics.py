@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from opentelemetry.context import get_current
+
 from triton_otel.telemetry import names
+from triton_otel.telemetry.clean import clean
 from triton_otel.telemetry.quiet import note
 
 if TYPE_CHECKING:
@@ -78,7 +81,7 @@ class FullPoolMetrics(PoolMetrics):
         super().__init__(owner, name)
         self._use_time = owner.full.use_time
         self._ended = owner.full.connection_duration
-        self._used: Attributes = {names.POOL_NAME: name}
+        self._used = clean({names.POOL_NAME: name})
 
     def used(self, seconds: float) -> None:
         """Record a lease that has ended; never raises.
@@ -87,7 +90,8 @@ class FullPoolMetrics(PoolMetrics):
             seconds: From the lease of the connection to its return.
         """
         try:
-            self._use_time.record(seconds, self._used)
+            # A context that is given goes the short way; it is the one that would be asked for.
+            self._use_time.record(seconds, self._used, get_current())
         except Exception:  # noqa: BLE001 - telemetry never raises into a request
             note("a use could not be recorded")
 
