@@ -21,6 +21,7 @@ PAGES = (
     "docs/benchmarks.md",
     "collector/README.md",
     "dashboards/README.md",
+    "docs/ten-minutes.md",
     "docs/pool-or-model.md",
     "docs/report.md",
     "docs/advise.md",
