@@ -37,4 +37,12 @@ def test_both_clients_have_the_same_methods_and_arguments() -> None:
 def test_what_needs_no_waiting_is_no_coroutine() -> None:
     waits = {name for name, value in vars(AsyncTritonClient).items() if inspect.iscoroutinefunction(value)}
     assert {"pool_stats", "from_options", "__init__", "endpoint", "pool_name", "closed"}.isdisjoint(waits)
-    assert {"infer", "server_live", "server_ready", "model_ready", "server_metadata", "model_metadata"} <= waits
+    assert {
+        "infer",
+        "server_live",
+        "server_ready",
+        "model_ready",
+        "server_metadata",
+        "model_metadata",
+        "model_config",
+    } <= waits

@@ -41,3 +41,11 @@ def test_metadata_of_an_unknown_model(client: TritonClient) -> None:
         client.model_metadata("no_such_model")
     assert caught.value.status == 404
     assert caught.value.message == "Request for unknown model: 'no_such_model' is not found"
+
+
+def test_model_config(client: TritonClient) -> None:
+    config = client.model_config("sentiment")
+    assert (config["name"], config["max_batch_size"]) == ("sentiment", 32)
+    assert config["instance_group"][0]["count"] >= 1
+    with pytest.raises(ServerError, match="unknown model"):
+        client.model_config("no_such_model")

@@ -26,6 +26,8 @@ def test_model_routes() -> None:
     assert routes.model_ready("m", 3).template == "/v2/models/{model_name}/versions/{model_version}/ready"
     assert routes.model_metadata("m") == Route("GET", "/v2/models/m", "/v2/models/{model_name}", "m", None)
     assert routes.model_metadata("m", 3).path == "/v2/models/m/versions/3"
+    assert routes.model_config("m").path == "/v2/models/m/config"
+    assert routes.model_config("m", 3).template == "/v2/models/{model_name}/versions/{model_version}/config"
 
 
 def test_number_and_text_of_a_version_are_the_same_route() -> None:
@@ -56,7 +58,7 @@ def test_route_keeps_the_name_as_written() -> None:
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a\r\nb", "a\x00", "\x7f", "\x85", "\ud800", 5, None, b"m", ["m"]])
 def test_name_that_could_break_out_is_refused(name: object) -> None:
-    for route in (routes.infer, routes.model_ready, routes.model_metadata):
+    for route in (routes.infer, routes.model_ready, routes.model_metadata, routes.model_config):
         with pytest.raises(ConfigError, match="model name"):
             route(name)  # type: ignore[operator]
 

@@ -250,6 +250,22 @@ class TritonClient(ThreadBinding):
         prepared = self._face.probe(self._face.model_route(model, version, routes.model_metadata), headers)
         return self._request(prepared, timeout, self._face.read_json)
 
+    def model_config(
+        self,
+        model: str | None = None,
+        version: str | int | None = None,
+        *,
+        timeout: Duration | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Return a model's configuration, as its instances and largest batch; an extension of Triton's.
+
+        Raises:
+            ServerError: The server does not know the model, or has no configurations.
+        """
+        prepared = self._face.probe(self._face.model_route(model, version, routes.model_config), headers)
+        return self._request(prepared, timeout, self._face.read_json)
+
     def pool_stats(self) -> PoolStats:
         """Return the numbers of the pool, which other clients may share, all of one moment."""
         return self._stats()

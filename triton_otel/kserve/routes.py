@@ -15,6 +15,7 @@ from triton_otel.kserve.names import check_name
 __all__ = [
     "Route",
     "infer",
+    "model_config",
     "model_metadata",
     "model_ready",
     "server_live",
@@ -80,6 +81,11 @@ def model_ready(model: str, version: str | int | None = None) -> Route:
 def model_metadata(model: str, version: str | int | None = None) -> Route:
     """Return the route of a model's inputs and outputs.  Parameters and errors as :func:`infer`."""
     return _of_model("GET", "", model, version)
+
+
+def model_config(model: str, version: str | int | None = None) -> Route:
+    """Return the route of a model's configuration, an extension of Triton's; parameters as in :func:`infer`."""
+    return _of_model("GET", "/config", model, version)
 
 
 def _of_model(method: str, suffix: str, model: str, version: str | int | None) -> Route:

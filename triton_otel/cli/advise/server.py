@@ -2,48 +2,34 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-import httpcore
-
+from triton_otel import TritonClient
 from triton_otel.cli.failure import CliError
-from triton_otel.cli.words import one_line
-from triton_otel.pool import ConnectionPool
+from triton_otel.errors import ServerError
 
 if TYPE_CHECKING:
     from triton_otel.options import Endpoint
 
 __all__ = ["ask", "capacity"]
 
-_TIMEOUT = dict.fromkeys(("connect", "read", "write", "pool"), 10.0)
+_TIMEOUT = 10.0
 
 
 def ask(endpoint: Endpoint, model: str) -> tuple[int, int]:
     """Return the instances of a model and its largest batch, from the model's configuration.
 
+    Token, TLS files and proxy are those of the environment (``TRITON_OTEL_…``), as for every client.
+
     Raises:
-        CliError: The server does not answer, or does not have the model or its configuration.
+        TritonError: The server does not answer, or does not have the model or its configuration.
     """
-    url = f"{endpoint}/v2/models/{quote(model, safe='')}/config"
-    try:
-        with ConnectionPool() as pool:
-            answer = pool.request("GET", url, extensions={"timeout": _TIMEOUT})
-    except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
-        raise CliError(f"{endpoint} does not answer: {one_line(error) or type(error).__name__}") from error
-    try:
-        told = json.loads(answer.content)
-    except ValueError:
-        told = None
-    if answer.status != 200 or not isinstance(told, dict):
-        said = one_line(told.get("error", "")) if isinstance(told, dict) else ""
-        raise CliError(
-            f"{endpoint} does not tell the configuration of model {model!r}: HTTP {answer.status}"
-            f"{': ' + said if said else ''}; --instances says it instead"
-        )
-    return capacity(told)
+    with TritonClient(str(endpoint), timeout=_TIMEOUT) as client:
+        try:
+            return capacity(client.model_config(model))
+        except ServerError as error:
+            raise CliError(f"{error}; --instances says what it would have told") from error
 
 
 def capacity(config: Mapping[str, Any]) -> tuple[int, int]:
