@@ -17,6 +17,7 @@ from support.raw_server import Background, wait_for
 
 from triton_otel import _clock
 from triton_otel.pool import PoolClosed
+from triton_otel.wire.limits import ResponseTooLarge
 from triton_otel.wire.phases import Attempt
 
 __all__ = ["holding", "place"]
@@ -87,6 +88,34 @@ def test_an_answer_before_the_body_is_sent(make_pool, place: H2Server, monkeypat
         assert response.content == b"no"
     stats = serves(pool, place.url)
     assert (stats.opened, place.peers[0].state.open_inbound_streams) == (1, 0)
+
+
+def test_an_answer_that_is_too_large_ends_alone(make_pool, place: H2Server, holding: Holding) -> None:
+    pool = pool_for(make_pool, place, max_response_size=1000)
+    place.handler = lambda asked: asked.reply(b"x" * 5000) if asked.path == "/large" else holding(asked)
+    (patient,) = ask(pool, place.url + "hold", 1)
+    holding.wait(1)
+    with pytest.raises(ResponseTooLarge):
+        pool.request("GET", place.url + "large", extensions=WAITS)
+    holding.release()
+    assert patient.result() == b"held"
+    assert serves(pool, place.url).opened == 1
+
+
+def test_a_head_that_is_too_large_ends_the_connection(make_pool, place: H2Server) -> None:
+    """What follows on it cannot be read any more, for the headers of all are packed together."""
+
+    def boasts(asked: Asked) -> None:
+        with asked.peer.lock:
+            asked.peer.state.send_headers(asked.stream, [(":status", "200"), ("x", "y" * 70_000)], end_stream=True)
+            asked.peer.flush()
+
+    pool = pool_for(make_pool, place)
+    place.handler = boasts
+    with pytest.raises(httpcore.RemoteProtocolError):
+        pool.request("GET", place.url, extensions=WAITS)
+    place.handler = Asked.reply
+    assert serves(pool, place.url).opened == 2
 
 
 def test_a_lost_connection_ends_for_all_and_safe_requests_are_sent_again(make_pool, place: H2Server, holding) -> None:

@@ -25,9 +25,15 @@ class CountedStream:
         self._counter = BodyCounter(limit)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in self._inner:
-            self._counter.add(piece)
-            yield piece
+        pieces = self._inner.__aiter__()
+        try:
+            async for piece in pieces:
+                self._counter.add(piece)
+                yield piece
+        finally:
+            # A generator that is left in the middle, for its answer is too large, ends here and not when collected.
+            if pieces is not self._inner and hasattr(pieces, "aclose"):
+                await pieces.aclose()
 
     async def aclose(self) -> None:
         """Close it."""
