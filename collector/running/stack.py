@@ -27,6 +27,14 @@ RULES = HERE.parent / "dashboards" / "prometheus"
 ATTEMPTS = 3
 PORT_TAKEN = "address already in use"
 INTERVAL = "interval: 15s"
+MONITOR = {
+    "METRICS_STORAGE_TYPE": "prometheus",
+    "PROMETHEUS_QUERY_NAMESPACE": "traces_span_metrics",
+    "PROMETHEUS_QUERY_DURATION_UNIT": "s",
+    "PROMETHEUS_QUERY_NORMALIZE_CALLS": "true",
+    "PROMETHEUS_QUERY_NORMALIZE_DURATION": "true",
+}
+"""How Jaeger finds the collector's span metrics, for its page "Monitor"; as in ``compose.yaml``."""
 
 
 class Stack:
@@ -146,7 +154,8 @@ class Stack:
         }
         command = [str(self._parts.jaeger), *(f"--{name}.host-port={HOST}:{port}" for name, port in listens.items())]
         # It would trace its own queries, and send them to whoever listens at the usual OTLP port: our collector.
-        more = {"SPAN_STORAGE_TYPE": "memory", "OTEL_TRACES_SAMPLER": "always_off"}
+        quiet = {"OTEL_TRACES_SAMPLER": "always_off"}
+        more = {"SPAN_STORAGE_TYPE": "memory", "PROMETHEUS_SERVER_URL": at.url("prometheus"), **MONITOR, **quiet}
         return Process("Jaeger", command, ready=at.url("jaeger_admin"), log=self.log_file("jaeger"), more=more)
 
     def _prometheus(self) -> Process:

@@ -1,4 +1,4 @@
-"""The collector is killed and started again under load: no request fails, and what was sent meanwhile arrives."""
+"""The collector goes and comes back under load: no request fails, and what was sent meanwhile arrives."""
 
 from __future__ import annotations
 
@@ -55,3 +55,21 @@ def test_no_span_no_number_and_no_request_is_lost(
         wait_for(lambda: [value for _, value in prometheus.query(acquired)] == [BEFORE + DURING + AFTER], "the counter")
         stats = client.pool_stats()
         assert (stats.active, stats.queued, stats.opened) == (0, 0, BEFORE + DURING + AFTER)
+
+
+def test_a_collector_that_is_shut_down_passes_on_what_it_holds(
+    stack: Stack, triton: RealTriton, jaeger: Jaeger
+) -> None:
+    with (
+        Exporting(stack.addresses.url("otlp_grpc"), "shut-down") as exporting,
+        exporting.client(triton.url, pool=ConnectionPoolConfig(reuse=False)) as client,
+    ):
+        infer(client, BEFORE)
+        exporting.flush()
+        # At once: it has not yet decided on these traces.
+        stack.collector.stop()
+        spans = [span for span in jaeger.spans(exporting.service) if span.service == exporting.service]
+        stack.collector.start()
+        stack.collector.wait_until_ready()
+        infer(client, AFTER)
+    assert len(spans) == BEFORE

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from collector.parts.golang import COLLECTOR_VERSION, JAEGER_VERSION
+from collector.running.stack import MONITOR
 
 COLLECTOR = Path(__file__).resolve().parents[2] / "collector"
 COMPOSE = yaml.safe_load((COLLECTOR / "compose.yaml").read_text(encoding="utf-8"))
@@ -42,6 +43,10 @@ def test_the_images_are_of_the_versions_that_are_tested() -> None:
 def test_what_is_mounted_exists(name: str) -> None:
     for source in mounts(SERVICES[name]).values():
         assert source in COMPOSE["volumes"] or (COLLECTOR / source).exists(), source
+
+
+def test_jaeger_finds_the_span_metrics_as_it_does_in_the_tests() -> None:
+    assert MONITOR.items() <= SERVICES["jaeger"]["environment"].items()
 
 
 def test_the_collector_is_started_with_files_that_are_mounted() -> None:

@@ -47,7 +47,8 @@ BEFORE_ANY_CLIENT = "alert/TritonClientSilent"
 TOO_LONG = "alert/TritonClientConnectionLeak"
 
 ORDINARY = sorted(set(QUESTIONS) - set(EVENTS) - {BEFORE_ANY_CLIENT, TOO_LONG})
-ORDINARY_LIMIT, EVENTS_LIMIT = 50.0, 60.0
+# Seconds, for a machine that is busy with more than this; both take half a minute on one that is not.
+ORDINARY_LIMIT, EVENTS_LIMIT = 90.0, 120.0
 
 
 @pytest.fixture(scope="module")

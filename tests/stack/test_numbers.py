@@ -62,6 +62,16 @@ def test_every_span_is_counted_whether_its_trace_is_kept_or_not(service: str, pr
     wait_for(lambda: values(prometheus, calls) == [REQUESTS], "the calls of the spans")
 
 
+def test_jaeger_shows_the_rate_of_the_calls(stack: Stack, triton: RealTriton, jaeger: Jaeger) -> None:
+    with Exporting(stack.addresses.url("otlp_grpc"), "monitored") as exporting, exporting.client(triton.url) as client:
+
+        def rate() -> list[float]:
+            client.infer("add_sub", {"INPUT0": VALUES, "INPUT1": VALUES})
+            return [rate for rate in jaeger.call_rates(exporting.service) if rate > 0]
+
+        wait_for(rate, "the rate of the calls")
+
+
 def test_tritons_own_numbers_come_too(service: str, triton: RealTriton, prometheus: Prometheus) -> None:
     count = 'nv_inference_count_total{job="triton",model="add_sub"}'
     wait_for(lambda: [v for v in values(prometheus, count) if v >= REQUESTS], "Triton's count of inferences")
