@@ -72,7 +72,8 @@ def stack(parts: Parts, log_folder: Path, metrics_port: int) -> Iterator[Stack]:
         "TRITON_METRICS_ADDRESS": f"{HOST}:{metrics_port}",
         "TRITON_SCRAPE_INTERVAL": "1s",
         "SPAN_METRICS_INTERVAL": "1s",
-        "SAMPLING_DECISION_WAIT": "2s",
+        # Long enough for spans that a busy machine sends late: what comes after the decision has no say in it.
+        "SAMPLING_DECISION_WAIT": "4s",
         "SAMPLING_SLOW_MS": "300",
         "SAMPLING_PERCENT": "20",
         "POOL_LOG_FILES": f"{log_folder}/*.log",

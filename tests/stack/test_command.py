@@ -18,7 +18,7 @@ from support.stack_queries import Jaeger, Prometheus, wait_for
 
 from collector.parts import Parts
 
-pytestmark = [pytest.mark.triton, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.triton, pytest.mark.timeout(150, func_only=True)]
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "tests" / "support" / "traced_program.py"
@@ -33,8 +33,8 @@ def running(parts: Parts, triton: RealTriton) -> Iterator[tuple[subprocess.Popen
     process = subprocess.Popen(
         command,
         cwd=ROOT,
-        # The variables of the collector's configuration may be set from outside.
-        env={**os.environ, "SAMPLING_DECISION_WAIT": "3s"},
+        # The variables of the collector's configuration may be set from outside.  The program sends at its end.
+        env={**os.environ, "SAMPLING_DECISION_WAIT": "8s"},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
