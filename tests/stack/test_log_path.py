@@ -95,7 +95,9 @@ def test_the_newest_of_many_lines_wins(stack: Stack, prometheus: Prometheus, log
         for n in range(50)
     ]
     (log_folder / "behind.log").write_text("".join(lines))
-    wait_for(lambda: numbers(prometheus, LOG_SERVICE, "behind") == (49, 50, 51, 99), "the numbers of the last line")
+    assert wait_for(
+        lambda: numbers(prometheus, LOG_SERVICE, "behind") == (49, 50, 51, 99), "the numbers of the last line"
+    )
 
 
 def test_the_line_at_creation_gives_the_limits(
@@ -103,6 +105,6 @@ def test_the_line_at_creation_gives_the_limits(
 ) -> None:
     with TritonClient(triton.url, pool=ConnectionPoolConfig(max_idle=5, max_total=7)):
         limits = [f'triton_client_connections_{name}{{job="{LOG_SERVICE}"}}' for name in ("max", "max_idle")]
-        wait_for(
+        assert wait_for(
             lambda: [value for limit in limits for _, value in prometheus.query(limit)] == [7, 5], "the pool's limits"
         )

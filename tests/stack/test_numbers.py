@@ -59,7 +59,7 @@ def test_the_duration_histogram_has_every_request(service: str, prometheus: Prom
 
 def test_every_span_is_counted_whether_its_trace_is_kept_or_not(service: str, prometheus: Prometheus) -> None:
     calls = f'sum(last_over_time(traces_span_metrics_calls_total{{service_name="{service}"}}[5m]))'
-    wait_for(lambda: values(prometheus, calls) == [REQUESTS], "the calls of the spans")
+    assert wait_for(lambda: values(prometheus, calls) == [REQUESTS], "the calls of the spans")
 
 
 def test_jaeger_shows_the_rate_of_the_calls(stack: Stack, triton: RealTriton, jaeger: Jaeger) -> None:
@@ -69,12 +69,12 @@ def test_jaeger_shows_the_rate_of_the_calls(stack: Stack, triton: RealTriton, ja
             client.infer("add_sub", {"INPUT0": VALUES, "INPUT1": VALUES})
             return [rate for rate in jaeger.call_rates(exporting.service) if rate > 0]
 
-        wait_for(rate, "the rate of the calls")
+        assert wait_for(rate, "the rate of the calls")
 
 
 def test_tritons_own_numbers_come_too(service: str, triton: RealTriton, prometheus: Prometheus) -> None:
     count = 'nv_inference_count_total{job="triton",model="add_sub"}'
-    wait_for(lambda: [v for v in values(prometheus, count) if v >= REQUESTS], "Triton's count of inferences")
+    assert wait_for(lambda: [v for v in values(prometheus, count) if v >= REQUESTS], "Triton's count of inferences")
 
 
 def test_an_exemplar_leads_to_a_trace_in_jaeger(
