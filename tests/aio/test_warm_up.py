@@ -7,9 +7,9 @@ from typing import Any
 import anyio
 import httpcore
 import pytest
-from aio.test_cancel_at_every_step import EACH_WAY, TURNS
-from aio.test_cancel_at_every_step import run as run_kind
 from support.aio_books import serves, settled, until
+from support.cancelling import EACH_WAY, STEPS
+from support.cancelling import run as run_kind
 from support.certificates import client_context, server_context
 from support.raw_server import Peer, RawServer
 from support.sockets import full_backlog
@@ -28,7 +28,7 @@ def test_cancelled_at_any_turn(kind: str, way: Any, tls: bool) -> None:
     with RawServer(tls=server_context() if tls else None) as server:
 
         async def main() -> None:
-            for number in [*range(13), *range(13, TURNS, 4)]:
+            for number in STEPS:
                 async with AsyncConnectionPool(ssl_context=client_context() if tls else None) as pool:
                     opened: list[int] = []
 
