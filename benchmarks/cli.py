@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks",
         description="Measure triton_otel side by side with tritonclient, httpcore, aiohttp and a bare socket.",
     )
-    made.add_argument("--quick", action="store_true", help="a short form, under a minute")
+    made.add_argument("--quick", action="store_true", help="a short form, about a minute")
     made.add_argument("--only", metavar="SECTIONS", help=f"with commas, of: {', '.join(SECTIONS)} (default: all)")
     made.add_argument("--rounds", type=positive(int), help="rounds of every case (default: 11, quick 5)")
     made.add_argument(
@@ -98,13 +98,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 @contextlib.contextmanager
 def site(endpoint: Endpoint | None, model: str, names: list[str]) -> Iterator[Site]:
     """Start what the sections need."""
-    otlp = "telemetry" in names
+    otlp = "telemetry" in names or "async-telemetry" in names
     if endpoint is not None:
         with foreign(endpoint, model, otlp=otlp) as there:
             yield there
         return
-    far = "reuse" in names
-    with own(tls=far or "tls" in names, far=far, otlp=otlp) as there:
+    far = "reuse" in names or "async-reuse" in names
+    tls = far or "tls" in names or "async-tls" in names
+    with own(tls=tls, far=far, otlp=otlp) as there:
         yield there
 
 

@@ -43,6 +43,20 @@ class Ours(clients.Ours):
 
 
 class AsyncOurs(aclients.AsyncOurs):
+    def __init__(self, target: Target) -> None:
+        self.providers = providers(target.telemetry, target.otlp_endpoint)
+        super().__init__(target)
+
+    def more(self) -> dict[str, Any]:
+        return self.providers.arguments
+
+    def settle(self) -> None:
+        self.providers.flush()
+
+    async def close(self) -> None:
+        await super().close()
+        self.providers.shutdown()
+
     async def fill(self) -> None:
         inputs, headers = self.target.arguments(), {HOLD: str(self.target.idle)}
         held = [self.client.infer(self.target.model, inputs, headers=headers) for _ in range(self.target.idle)]

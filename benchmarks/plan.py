@@ -38,7 +38,9 @@ class Form:
     idle_of_httpcore: tuple[int, ...]
     """With a thousand idle connections one request takes it half a second."""
     modes: tuple[str, ...]
+    async_modes: tuple[str, ...]
     tls_sizes: tuple[str, ...]
+    async_tls_sizes: tuple[str, ...]
     far_schemes: tuple[str, ...]
 
 
@@ -51,7 +53,9 @@ FULL = Form(
     idle=(1, 10, 100, 1000),
     idle_of_httpcore=(1, 10, 100, 1000),
     modes=("default", "off", "sampled out", "sampled 10 %", "null exporter", "configure()", "stock exporters"),
+    async_modes=("default", "off", "sampled 10 %", "configure()", "stock exporters"),
     tls_sizes=("small", "64 KB", "1 MB", "16 MB"),
+    async_tls_sizes=("small", "64 KB", "1 MB", "16 MB"),
     far_schemes=("http", "https"),
 )
 QUICK = Form(
@@ -63,7 +67,9 @@ QUICK = Form(
     idle=(1, 1000),
     idle_of_httpcore=(1, 100),
     modes=("default", "off", "sampled out", "sampled 10 %", "configure()", "stock exporters"),
+    async_modes=("default", "configure()"),
     tls_sizes=("small", "1 MB"),
+    async_tls_sizes=("small",),
     far_schemes=("https",),
 )
 
@@ -141,32 +147,53 @@ def idle(site: Site, form: Form) -> list[Case]:
 
 
 def telemetry(site: Site, form: Form) -> list[Case]:
+    return [_by_mode("telemetry", site, OURS, form.modes, TRITON)]
+
+
+def async_telemetry(site: Site, form: Form) -> list[Case]:
+    return [_by_mode("async-telemetry", site, OURS_ASYNC, form.async_modes, TRITON_AIO)]
+
+
+def _by_mode(section: str, site: Site, ours: str, modes: tuple[str, ...], peer: str) -> Case:
     target = _sized(site, site.plain, "small")
     # No more than the exporter's queue holds: a span that is dropped costs nothing.
     most = 2000
-    bare = Series(TRITON, replace(target, client=TRITON), TRITON, most)
-    ours = [
+    series = [
         Series(
-            f"{OURS}, {mode}",
-            replace(target, client=OURS, telemetry=mode, otlp_endpoint=site.otlp_endpoint),
-            TRITON,
+            f"{ours}, {mode}",
+            replace(target, client=ours, telemetry=mode, otlp_endpoint=site.otlp_endpoint),
+            peer,
             most,
         )
-        for mode in form.modes
+        for mode in modes
     ]
-    return [Case("telemetry", "64 bytes", (bare, *ours), seconds=3)]
+    return Case(section, "64 bytes", (Series(peer, replace(target, client=peer), peer, most), *series), seconds=3)
+
+
+def async_tls(site: Site, form: Form) -> list[Case]:
+    if site.tls is None:
+        return []
+    return _by_size("async-tls", site, site.tls, form.async_tls_sizes, ASYNC, BARE_ASYNCIO)
 
 
 def reuse(site: Site, form: Form) -> list[Case]:
+    return _far("reuse", site, form, OURS, "thread")
+
+
+def async_reuse(site: Site, form: Form) -> list[Case]:
+    return _far("async-reuse", site, form, OURS_ASYNC, "task")
+
+
+def _far(section: str, site: Site, form: Form, client: str, word: str) -> list[Case]:
     cases = []
     for scheme, target in (site.far or {}).items():
         if scheme not in form.far_schemes:
             continue
         for count in (1, 8):
-            base = replace(_sized(site, target, "small"), client=OURS, lanes=count)
+            base = replace(_sized(site, target, "small"), client=client, lanes=count)
             pair = (Series("reuse on", base, "reuse off"), Series("reuse off", replace(base, reuse=False), "reuse off"))
-            name = f"{scheme.upper()}, {count} thread{'s' if count > 1 else ''}"
-            cases.append(Case("reuse", name, pair, seconds=2))
+            name = f"{scheme.upper()}, {count} {word}{'s' if count > 1 else ''}"
+            cases.append(Case(section, name, pair, seconds=2))
     return cases
 
 
@@ -178,8 +205,11 @@ SECTIONS: dict[str, Callable[[Site, Form], list[Case]]] = {
     "async-sizes": async_sizes,
     "idle": idle,
     "telemetry": telemetry,
+    "async-telemetry": async_telemetry,
     "tls": tls,
+    "async-tls": async_tls,
     "reuse": reuse,
+    "async-reuse": async_reuse,
 }
 
 TITLES = {
@@ -190,8 +220,11 @@ TITLES = {
     "async-sizes": "Async clients, larger tensors, in and out",
     "idle": "Idle connections in the pool, small inference",
     "telemetry": "Telemetry, small inference",
+    "async-telemetry": "Telemetry under asyncio, small inference",
     "tls": "HTTPS",
+    "async-tls": "HTTPS under asyncio",
     "reuse": "Connection reuse over a round trip of 20 ms",
+    "async-reuse": "Connection reuse under asyncio over a round trip of 20 ms",
 }
 
 NOTES = {
@@ -224,6 +257,12 @@ NOTES = {
         + ". Spans that wait at the end of a round are exported within it, and are in its time and CPU. The OTLP "
         "receiver is a process of its own. Ratios are to tritonclient.http, which has no telemetry."
     ),
+    "async-telemetry": (
+        "One task; the same ways of setting OpenTelemetry up. Ratios are to tritonclient.http.aio, which has no "
+        "telemetry."
+    ),
+    "async-tls": ("One task, certificates verified. Ratios are to the bare asyncio protocol, over asyncio's own TLS."),
+    "async-reuse": "The same for so many tasks of one asyncio loop. Ratios are to reuse off.",
     "tls": (
         "One thread, certificates verified. Ratios are to the bare socket. tritonclient.http leaves TCP_NODELAY off: "
         "over TLS a large request can wait for a delayed acknowledgement: time in which its CPU does nothing."

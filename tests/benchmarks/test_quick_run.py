@@ -18,7 +18,10 @@ from support.pages import ROOT, bare_environment
 # The short form takes less than a minute on a machine with nothing else to do.
 pytestmark = pytest.mark.timeout(180)
 
-SECTIONS = ("small", "sizes", "threads", "async", "async-sizes", "idle", "telemetry", "tls", "reuse")
+SECTIONS = (
+    *("small", "sizes", "threads", "async", "async-sizes", "idle", "telemetry", "async-telemetry"),
+    *("tls", "async-tls", "reuse", "async-reuse"),
+)
 PEERS = {"triton_otel", "tritonclient.http", "httpcore", "bare socket"}
 ASYNC_PEERS = {"triton_otel async", "tritonclient.http.aio", "aiohttp", "httpcore async", "bare asyncio"}
 
@@ -55,7 +58,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_every_section_has_its_clients(run: Run) -> None:
-    for section in ("small", "sizes", "threads", "tls", "async", "async-sizes"):
+    for section in ("small", "sizes", "threads", "tls", "async", "async-sizes", "async-tls"):
         peers = ASYNC_PEERS if section.startswith("async") else PEERS
         for case in {one["case"] for one in run.results(section)}:
             assert {one["client"] for one in run.results(section) if one["case"] == case} >= peers
@@ -68,8 +71,12 @@ def test_every_section_has_its_clients(run: Run) -> None:
         ("httpcore", 100),
     }
     assert {one["telemetry"] for one in run.results("telemetry")} >= {"off", "sampled out", "configure()"}
-    assert {(one["scheme"], one["reuse"]) for one in run.results("reuse")} == {("https", True), ("https", False)}
-    assert {one["scheme"] for one in run.results("tls")} == {"https"}
+    assert {one["telemetry"] for one in run.results("async-telemetry")} == {"default", "configure()"}
+    assert {one["client"] for one in run.results("async-telemetry")} == {"triton_otel async", "tritonclient.http.aio"}
+    for section in ("reuse", "async-reuse"):
+        assert {(one["scheme"], one["reuse"]) for one in run.results(section)} == {("https", True), ("https", False)}
+    assert {one["client"] for one in run.results("async-reuse")} == {"triton_otel async"}
+    assert {one["scheme"] for one in run.results("tls") + run.results("async-tls")} == {"https"}
     assert {one["payload"] for one in run.results("sizes")} == {64 * 1024, 1024 * 1024, 16 * 1024 * 1024}
 
 

@@ -49,6 +49,9 @@ class AsyncClient:
         """Have ``target.idle`` idle connections."""
         raise NotImplementedError
 
+    def settle(self) -> None:
+        """Finish what a round has left for later, so that it is measured with the round."""
+
     def pool(self) -> dict[str, int] | None:
         """Return how many connections were opened, and requests on new and reused ones; ``None`` if not known."""
         return None
@@ -63,7 +66,11 @@ class AsyncOurs(AsyncClient):
     def __init__(self, target: Target) -> None:
         super().__init__(target)
         made: Any = import_module("triton_otel").AsyncTritonClient
-        self.client = made(target.url, **our_settings(target))
+        self.client = made(target.url, **our_settings(target), **self.more())
+
+    def more(self) -> dict[str, Any]:
+        """Return further arguments of the client."""
+        return {}
 
     async def call(self) -> AsyncCall:
         """Return a call on the one client."""

@@ -167,6 +167,7 @@ class Tasks:
             return await asyncio.gather(*(awaited(call, share) for call in self._calls))
 
         self.took = self._runner.run(turn())
+        self._client.settle()
         return share * self._count
 
     def pool(self) -> dict[str, int] | None:

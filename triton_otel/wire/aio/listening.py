@@ -91,7 +91,11 @@ async def send_listening(
             failure = error
         group.cancel_scope.cancel()
     if failure is not None:
-        raise failure
+        try:
+            raise failure
+        finally:
+            # With it this frame would be a cycle, which keeps the request in memory until the collector comes.
+            failure = None
     if stalled and left:
         raise httpcore.WriteError("the peer answered and stopped reading")
     return before_all

@@ -1,0 +1,51 @@
+"""A large request that fails is let go of at once, not whenever the garbage collector comes."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+from typing import Any
+
+import anyio
+import httpcore
+import pytest
+from support.aio_books import serves, settled
+from support.raw_server import Peer, RawServer
+
+from triton_otel.pool import AsyncConnectionPool
+
+
+class Body(bytearray):
+    """Bytes that one can tell to be gone."""
+
+
+def never_reads(peer: Peer) -> None:
+    peer.wait(threading.Event())
+
+
+def test_it_comes_to_its_time_out(run: Any) -> None:
+    async def main() -> None:
+        with RawServer(script=(never_reads,), receive_buffer=65536) as server:
+            async with AsyncConnectionPool() as pool:
+                body = Body(8_000_000)
+                gone = weakref.ref(body)
+                headers = [("Host", "h"), ("Content-Length", str(len(body)))]
+                url = httpcore.URL(server.url)
+                gc.collect()
+                gc.disable()
+                try:
+                    with pytest.raises(httpcore.WriteTimeout):
+                        await pool.request(
+                            "POST", url, headers=headers, content=[body], extensions={"timeout": {"write": 0.1}}
+                        )
+                    del body
+                    # The step of the loop that raised holds what it raised until it ends.
+                    await anyio.sleep(0)
+                    assert gone() is None
+                finally:
+                    gc.enable()
+                assert (await settled(pool)).total == 0
+                await serves(pool, server.url)
+
+    run(main)
