@@ -249,7 +249,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
         slot = leases.take(key) or await leases.get(key, attempt, queue_timeout)
         while True:
             try:
-                if slot.state == OPENING or slot.shared or type(slot.connection) is not AsyncHTTPConnection:
+                if slot.state == OPENING or slot.shared:
                     return slot, await self._send(slot, request, attempt, whole)
                 attempt.connection_id = slot.id
                 attempt.requests = slot.requests
@@ -257,8 +257,11 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
                 attempt.age = _clock.now() - slot.opened_at
                 attempt.peer = slot.link.peer
                 slot.link.attempt = attempt
+                connection = slot.connection
+                if type(connection) is not AsyncHTTPConnection:
+                    return slot, await _talk(connection, request, whole, attempt)
                 # Not one coroutine more than needed: each takes part in every wake-up.
-                inner = slot.connection.open
+                inner = connection.open
                 return slot, await (inner.exchange(request) if whole else inner.handle_async_request(request))
             except httpcore.ConnectionNotAvailable:
                 # It ran out of streams, or turned out to speak HTTP/1.1 and be taken; the place in line is kept.
@@ -294,21 +297,18 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
         self._loop = loop
 
     async def _send(self, slot: Slot, request: httpcore.Request, attempt: Attempt, whole: bool) -> Any:
-        """Return the response, or with ``whole``, where the connection can do that, what its ``exchange`` returns."""
+        """Send a request over a connection that is to be opened, or that others may be using.
+
+        Returns:
+            The response, or with ``whole``, where the connection can do that, what its ``exchange`` returns.
+        """
         attempt.connection_id = slot.id
-        if slot.state != OPENING and slot.shared:
-            # Others may be using it, so its link belongs to nobody.
+        if slot.state != OPENING:
+            # Its link belongs to nobody.
             attempt.reused = attempt.requests is None or attempt.requests > 1
             attempt.age = _clock.now() - slot.opened_at
             attempt.peer = slot.link.peer
             return await _talk(slot.connection, request, False, attempt)
-        if slot.state != OPENING:
-            attempt.requests = slot.requests
-            attempt.reused = slot.requests > 1
-            attempt.age = _clock.now() - slot.opened_at
-            attempt.peer = slot.link.peer
-            slot.link.attempt = attempt
-            return await _talk(slot.connection, request, whole, attempt)
         attempt.reused, attempt.requests, attempt.age = False, 1, 0.0
         opened = partial(self._opened, slot, attempt)
         slot.link = TaskLink(attempt, opened, handshakes(self._proxy, request.url.scheme))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
+from typing import Any
 
 from triton_otel import _clock
 
-__all__ = ["after", "end_of", "mapped"]
+__all__ = ["after", "end_of", "extra_info", "mapped"]
 
 
 def after(views: list[memoryview], count: int) -> list[memoryview]:
@@ -24,6 +26,28 @@ def after(views: list[memoryview], count: int) -> list[memoryview]:
 def end_of(timeout: float | None) -> float | None:
     """Return when a time-out of so many seconds is over."""
     return None if timeout is None else _clock.now() + timeout
+
+
+def extra_info(info: str, sock: Any, *, secure: bool, readable: Callable[[], bool]) -> Any:
+    """Return what a stream of httpcore's says about its socket.
+
+    Parameters:
+        info: Which information.
+        sock: The socket, plain or TLS.
+        secure: Whether it is TLS.
+        readable: Tells whether bytes, or the end, wait.
+    """
+    if info == "socket":
+        return sock
+    if info == "ssl_object":
+        return sock if secure else None
+    if info == "client_addr":
+        return sock.getsockname()
+    if info == "server_addr":
+        return sock.getpeername()
+    if info == "is_readable":
+        return readable()
+    return None
 
 
 class mapped(contextlib.AbstractContextManager[None]):  # noqa: N801 - used like a function

@@ -18,7 +18,7 @@ from typing import Any
 import httpcore
 
 from triton_otel import _clock
-from triton_otel.wire.aio.operations import after, end_of, mapped
+from triton_otel.wire.aio.operations import after, end_of, extra_info, mapped
 from triton_otel.wire.aio.waiting import LoopSocket
 from triton_otel.wire.early import GRACE, MAX_HEARD, EarlyAnswer
 
@@ -329,17 +329,7 @@ class SocketStream(LoopSocket, httpcore.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         """Return httpcore's extra information."""
-        if info == "socket":
-            return self.sock
-        if info == "ssl_object":
-            return self.sock if self.secure else None
-        if info == "client_addr":
-            return self.sock.getsockname()
-        if info == "server_addr":
-            return self.sock.getpeername()
-        if info == "is_readable":
-            return self.readable()
-        return None
+        return extra_info(info, self.sock, secure=self.secure, readable=self.readable)
 
     def readable(self) -> bool:
         """Tell whether bytes, or the end, wait."""

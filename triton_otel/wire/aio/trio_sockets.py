@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpcore
 
-from triton_otel.wire.aio.operations import mapped
+from triton_otel.wire.aio.operations import extra_info, mapped
 
 if TYPE_CHECKING:
     from triton_otel.wire.aio.waiting import Heir
@@ -102,17 +102,7 @@ class TrioSocketStream(httpcore.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         """Return httpcore's extra information."""
-        if info == "socket":
-            return self.sock
-        if info == "ssl_object":
-            return self.sock if self.secure else None
-        if info == "client_addr":
-            return self.sock.getsockname()
-        if info == "server_addr":
-            return self.sock.getpeername()
-        if info == "is_readable":
-            return self._closed or self._readable()
-        return None
+        return extra_info(info, self.sock, secure=self.secure, readable=lambda: self._closed or self._readable())
 
     def _readable(self) -> bool:
         poll = select.poll()
