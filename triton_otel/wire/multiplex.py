@@ -14,16 +14,55 @@ if TYPE_CHECKING:
     from triton_otel.wire.keepalive import KeepAlive
     from triton_otel.wire.phases import Attempt
 
-__all__ = ["MultiplexConnection"]
+__all__ = ["MultiplexConnection", "TurnedOut"]
 
 
-class MultiplexConnection(httpcore.HTTPConnection):
+class TurnedOut:
+    """What shows of a connection once it is open, by threads or by tasks; to be inherited before httpcore's class."""
+
+    _plain: Any
+    """The class of an open connection of ours that speaks HTTP/1.1."""
+    _connection: Any
+
+    @property
+    def shared(self) -> bool:
+        """Whether it is open and speaks HTTP/2."""
+        return self._connection is not None and type(self._connection) is not self._plain
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether requests that share it may go on, though it may take no other one."""
+        inner: Any = self._connection
+        return self.shared and not inner.is_closed() and bool(inner.goes_on)
+
+    @property
+    def surplus(self) -> bool:
+        """Whether something follows the answer that was read last, which the next request would take for its own."""
+        inner = self._connection
+        return type(inner) is self._plain and inner.surplus
+
+    @property
+    def hint(self) -> KeepAlive | None:
+        """How long the server keeps the connection after the answer that was read last, where it said that."""
+        inner = self._connection
+        return inner.hint if type(inner) is self._plain else None
+
+    def is_available(self) -> bool:
+        """Tell whether it can take a request."""
+        inner: Any = self._connection
+        if type(inner) is self._plain:
+            return bool(inner.state == State.IDLE)
+        return bool(super().is_available())  # type: ignore[misc]
+
+
+class MultiplexConnection(TurnedOut, httpcore.HTTPConnection):
     """A connection that is opened by its first request; arguments and behaviour as httpcore's.
 
     ``on_streams`` is called with the number of requests that it takes at a time, when that is known and when it
     changes; 0 where it speaks HTTP/1.1, and takes one; ``None`` where it takes no more.
     """
 
+    _plain = ExchangeConnection
     on_streams: Callable[[int | None], None] | None = None
 
     def handle_request(self, request: httpcore.Request) -> httpcore.Response:
@@ -45,40 +84,10 @@ class MultiplexConnection(httpcore.HTTPConnection):
         response: httpcore.Response = inner.share(request, attempt) if self.shared else inner.handle_request(request)
         return response
 
-    @property
-    def shared(self) -> bool:
-        """Whether it is open and speaks HTTP/2."""
-        return self._connection is not None and type(self._connection) is not ExchangeConnection
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether requests that share it may go on, though it may take no other one."""
-        inner: Any = self._connection
-        return self.shared and not inner.is_closed() and bool(inner.goes_on)
-
     def close(self) -> None:
         """Close; may be called by any thread."""
         self.on_streams = None
         super().close()
-
-    @property
-    def surplus(self) -> bool:
-        """Whether something follows the answer that was read last, which the next request would take for its own."""
-        inner = self._connection
-        return type(inner) is ExchangeConnection and inner.surplus
-
-    @property
-    def hint(self) -> KeepAlive | None:
-        """How long the server keeps the connection after the answer that was read last, where it said that."""
-        inner = self._connection
-        return inner.hint if type(inner) is ExchangeConnection else None
-
-    def is_available(self) -> bool:
-        """Tell whether it can take a request."""
-        inner: Any = self._connection
-        if type(inner) is ExchangeConnection:
-            return inner.state == State.IDLE
-        return super().is_available()
 
     def __repr__(self) -> str:
         return f"<HTTPConnection [{self.info()}]>"

@@ -10,10 +10,9 @@ import httpcore
 from httpcore._trace import Trace
 
 from triton_otel.wire.aio.exchange import AsyncExchangeConnection
-from triton_otel.wire.http11 import State
+from triton_otel.wire.multiplex import TurnedOut
 
 if TYPE_CHECKING:
-    from triton_otel.wire.keepalive import KeepAlive
     from triton_otel.wire.phases import Attempt
 
 __all__ = ["AsyncMultiplexConnection"]
@@ -21,13 +20,14 @@ __all__ = ["AsyncMultiplexConnection"]
 _LOGGER = logging.getLogger("httpcore.connection")
 
 
-class AsyncMultiplexConnection(httpcore.AsyncHTTPConnection):
+class AsyncMultiplexConnection(TurnedOut, httpcore.AsyncHTTPConnection):
     """A connection that is opened by its first request; arguments and behaviour as httpcore's.
 
     ``on_streams`` is called with the number of requests that it takes at a time, when that is known and when it
     changes; 0 where it speaks HTTP/1.1, and takes one; ``None`` where it takes no more.
     """
 
+    _plain = AsyncExchangeConnection
     on_streams: Callable[[int | None], None] | None = None
 
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
@@ -50,17 +50,6 @@ class AsyncMultiplexConnection(httpcore.AsyncHTTPConnection):
         response: httpcore.Response = await answer
         return response
 
-    @property
-    def shared(self) -> bool:
-        """Whether it is open and speaks HTTP/2."""
-        return self._connection is not None and type(self._connection) is not AsyncExchangeConnection
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether requests that share it may go on, though it may take no other one."""
-        inner: Any = self._connection
-        return self.shared and not inner.is_closed() and bool(inner.goes_on)
-
     def close(self) -> None:
         """Close, without waiting."""
         self.on_streams = None
@@ -72,25 +61,6 @@ class AsyncMultiplexConnection(httpcore.AsyncHTTPConnection):
     async def aclose(self) -> None:
         """Close; see httpcore."""
         self.close()
-
-    @property
-    def surplus(self) -> bool:
-        """Whether something follows the answer that was read last, which the next request would take for its own."""
-        inner = self._connection
-        return type(inner) is AsyncExchangeConnection and inner.surplus
-
-    @property
-    def hint(self) -> KeepAlive | None:
-        """How long the server keeps the connection after the answer that was read last, where it said that."""
-        inner = self._connection
-        return inner.hint if type(inner) is AsyncExchangeConnection else None
-
-    def is_available(self) -> bool:
-        """Tell whether it can take a request."""
-        inner: Any = self._connection
-        if type(inner) is AsyncExchangeConnection:
-            return inner.state == State.IDLE
-        return super().is_available()
 
     def __repr__(self) -> str:
         return f"<AsyncHTTPConnection [{self.info()}]>"
