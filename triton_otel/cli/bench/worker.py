@@ -118,8 +118,12 @@ def main(kinds: Mapping[str, Kind] = KINDS) -> None:
         except Exception as error:  # noqa: BLE001 - told to the one that asked
             said = one_line(error) or type(error).__name__
             facts = {"error": said, "trace": traceback.format_exc()}
-        answers.write(json.dumps(facts) + "\n")
-        answers.flush()
+        try:
+            answers.write(json.dumps(facts) + "\n")
+            answers.flush()
+        except BrokenPipeError:
+            # The one that asked has gone (Ctrl-C, say): it told its user, and this is nobody's news.
+            break
     # Threads that wait for a hung server are no reason to stay.
     os._exit(0)
 
