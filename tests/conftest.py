@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 # The helpers are imported where they are used: gRPC and protobuf are no business of the other rooms' tests.
 REQUIRE_REAL = "TRITON_OTEL_REQUIRE_REAL"
+
+
+# A shell starts what it runs in the background with Ctrl-C ignored, and every child inherits that: the programs that
+# tests end with Ctrl-C would run on.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

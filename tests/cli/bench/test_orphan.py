@@ -16,7 +16,9 @@ def test_nobody_takes_the_answer() -> None:
         stderr=subprocess.PIPE,
         text=True,
     ) as worker:
-        assert worker.stdout is not None and worker.stdin is not None and worker.stderr is not None
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        assert worker.stderr is not None
         # The first order is answered, so the process is up; nobody is there for the second one's answer.
         worker.stdin.write('{"do": "close"}\n')
         worker.stdin.flush()
