@@ -160,14 +160,14 @@ options in the first column.
 
 | options | bytecodes | Python calls | C calls |
 | --- | --- | --- | --- |
-| `--metrics off --spans off` | 1803 | 50 | 50 |
-| none (`basic`, no SDK) | 1935 | 58 | 53 |
-| `--sdk --spans off` | 1990 | 56 | 55 |
-| `--sdk --spans off --metrics full` | 2847 | 89 | 79 |
-| `--sdk` (`basic`) | 3191 | 94 | 101 |
-| `--sdk --spans full` | 3872 | 120 | 133 |
-| `--sdk --spans debug` | 4772 | 156 | 162 |
-| `--sdk --metrics full --spans full` | 4729 | 154 | 163 |
+| `--metrics off --spans off` | 1816 | 50 | 50 |
+| none (`basic`, no SDK) | 1948 | 58 | 53 |
+| `--sdk --spans off` | 2003 | 56 | 55 |
+| `--sdk --spans off --metrics full` | 2860 | 89 | 79 |
+| `--sdk` (`basic`) | 3203 | 94 | 101 |
+| `--sdk --spans full` | 3882 | 120 | 133 |
+| `--sdk --spans debug` | 4785 | 156 | 162 |
+| `--sdk --metrics full --spans full` | 4741 | 154 | 163 |
 
 The export comes on top, in a thread that shares the interpreter's lock with the requests. A span of level `basic` is
 encoded by an encoder of ours, one with a link or events by the stock one, which takes about nine times as long: see

@@ -1,15 +1,19 @@
-"""Sending over a socket that does not block, for threads; while it takes no more, what comes is listened to.
+"""Sending over a socket without blocking in it, for threads; while it takes no more, what comes is listened to.
 
 Small requests, which a socket takes in one call, pay nothing for the listening.
 """
 
 from __future__ import annotations
 
+import _socket
 import contextlib
+import math
 import os
 import select
 import socket
 import ssl
+import struct
+import sys
 from typing import TYPE_CHECKING
 
 import httpcore
@@ -21,7 +25,7 @@ from triton_otel.wire.parts import JOIN, Parts
 if TYPE_CHECKING:
     from triton_otel.wire.stream import Link
 
-__all__ = ["IOV_MAX", "MAX_WAIT", "SendingSocket"]
+__all__ = ["IOV_MAX", "MAX_WAIT", "NOW", "PATIENCE", "SendingSocket"]
 
 try:
     IOV_MAX = max(16, os.sysconf("SC_IOV_MAX"))
@@ -31,7 +35,32 @@ except (AttributeError, ValueError, OSError):
 MAX_WAIT = 1e9
 """Milliseconds that one poll may last: what C can hold."""
 
+NOW = getattr(socket, "MSG_DONTWAIT", 0)
+"""The flag of one call on a socket that must not wait."""
+
+PATIENCE = 1.0
+"""Seconds that the kernel itself waits in a receive, where :func:`waits_itself` says that it does."""
+
 _RETRY = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+def waits_itself(sock: socket.socket) -> bool:
+    """Let the kernel wait :data:`PATIENCE` in a receive on a plain socket; tell whether it will.
+
+    A wait with a time limit is a poll and then a receive; this makes it one call, and a thread that shares the
+    interpreter with others has to get it back once less.
+    """
+    # Elsewhere the option has other types; and the sockets of gevent would wait without the option's limit.
+    known = sys.platform == "linux" and struct.calcsize("l") == 8
+    if not known or type(sock).recv_into is not _socket.socket.recv_into:
+        return False
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(PATIENCE), 0))
+        sock.settimeout(None)
+    except OSError:
+        # Closed by now: the next operation says so.
+        return False
+    return True
 
 
 class SendingSocket:
@@ -42,12 +71,17 @@ class SendingSocket:
         link: Its link.
     """
 
-    __slots__ = ("_early", "_link", "_poll", "_secure", "_sock", "early")
+    __slots__ = ("_early", "_link", "_mode", "_patience", "_poll", "_secure", "_sock", "early")
 
     def __init__(self, sock: socket.socket, link: Link) -> None:
         self._sock = sock
         self._link = link
         self._secure = isinstance(sock, ssl.SSLSocket)
+        waits = not self._secure and waits_itself(sock)
+        # Seconds from which on the kernel waits in a receive, and not a poll.
+        self._patience = PATIENCE if waits else math.inf
+        # What the socket's own time-out is between operations.
+        self._mode = None if waits else 0.0
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
         # What has come while a request was being sent; nothing in nearly all requests.
@@ -60,7 +94,7 @@ class SendingSocket:
         total = sum(map(len, parts))
         sent = 0
         with contextlib.suppress(BlockingIOError):
-            sent = self._sock.sendmsg(parts[:IOV_MAX])
+            sent = self._sock.sendmsg(parts[:IOV_MAX], (), NOW)
         if attempt is not None:
             attempt.bytes_sent += sent
         if sent != total:
@@ -84,7 +118,7 @@ class SendingSocket:
             until = self._wait_to_send(select.POLLOUT, limit, until)
             sent = 0
             with contextlib.suppress(BlockingIOError):
-                sent = sock.sendmsg(views[index : index + IOV_MAX])
+                sent = sock.sendmsg(views[index : index + IOV_MAX], (), NOW)
             if attempt is not None:
                 attempt.bytes_sent += sent
                 if attempt.deadline is not None:
@@ -153,7 +187,8 @@ class SendingSocket:
     def _overhear(self, early: EarlyAnswer) -> None:
         """Take in what has come."""
         with contextlib.suppress(*_RETRY):
-            early.add(self._sock.recv(MAX_HEARD - len(early.data)))
+            room = MAX_HEARD - len(early.data)
+            early.add(self._sock.recv(room) if self._secure else self._sock.recv(room, NOW))
         self.early = early.answered
 
     def _heard(self, limit: int) -> bytes:

@@ -7,9 +7,11 @@ another thread, as :class:`~triton_otel.wire.stream.WatchedStream` does, and let
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import socket
 import ssl
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,7 +20,7 @@ from httpcore._backends.sync import SyncStream
 
 from triton_otel import _clock
 from triton_otel.wire.parts import Parts, joined
-from triton_otel.wire.sending import IOV_MAX, MAX_WAIT, SendingSocket
+from triton_otel.wire.sending import IOV_MAX, MAX_WAIT, NOW, PATIENCE, SendingSocket
 from triton_otel.wire.stream import WatchedStream
 from triton_otel.wire.streamed import StreamTransport
 
@@ -31,9 +33,25 @@ T = TypeVar("T")
 
 _CLOSED = "the connection pool was closed"
 
+# A signal begins the wait of a system call anew, and signals go to the main thread: one that gets them often would
+# never be done waiting.  So the main thread waits in a poll, for which Python works out what is left.
+_main = threading.main_thread().ident
+
+
+def _forked() -> None:
+    # The thread that forked is the child's main thread.
+    global _main
+    _main = threading.main_thread().ident
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+
 
 class SocketTransport(SendingSocket):
-    """Over a socket, plain or TLS, that does not block: a wait is a poll, and there is one only where it is needed.
+    """Over a socket, plain or TLS.
+
+    A wait is a poll, and there is one only where it is needed; or, on a plain socket, the receive itself waits.
 
     Parameters:
         stream: The watched stream that the socket belongs to.
@@ -130,9 +148,9 @@ class SocketTransport(SendingSocket):
                 raise error(_CLOSED)
             limit = link.limit(timeout, late)
             sock = self._sock
-            if sock.gettimeout() != 0.0:
+            if sock.gettimeout() != self._mode:
                 # Somebody has used the network stream itself.
-                sock.settimeout(0.0)
+                sock.settimeout(self._mode)
             result = work(what, limit)
             if link.aborted:
                 raise error(_CLOSED)
@@ -163,7 +181,7 @@ class SocketTransport(SendingSocket):
         """
         link, sock = self._link, self._sock
         attempt = link.attempt
-        if self._secure or attempt is None or link.on_first_write is not None or sock.gettimeout() != 0.0:
+        if self._secure or attempt is None or link.on_first_write is not None or sock.gettimeout() != self._mode:
             return -1
         attempt.send_started = now = _clock.now()
         deadline = attempt.deadline
@@ -175,7 +193,7 @@ class SocketTransport(SendingSocket):
             if link.aborted:
                 return -1
             try:
-                sent = sock.sendmsg(parts)
+                sent = sock.sendmsg(parts, (), NOW)
             except BlockingIOError:
                 sent = 0
             attempt.bytes_sent += sent
@@ -185,9 +203,13 @@ class SocketTransport(SendingSocket):
             sending = False
             if self._early is not None and self._early.data:
                 return 0
-            if not self._poll.poll(min((deadline - now) * 1000.0, MAX_WAIT) if deadline > now else 0):
+            left = deadline - now
+            if link.thread != _main and left >= self._patience:
+                count = sock.recv_into(view)
+            elif self._poll.poll(min(left * 1000.0, MAX_WAIT) if left > 0 else 0):
+                count = sock.recv_into(view, 0, NOW)
+            else:
                 return 0
-            count = sock.recv_into(view)
             if link.aborted:
                 raise httpcore.ReadError(_CLOSED)
         except (BlockingIOError, httpcore.WriteTimeout):
@@ -215,37 +237,46 @@ class SocketTransport(SendingSocket):
         if self._early is not None and (heard := self._heard(len(view))):
             view[: len(heard)] = heard
             return len(heard)
-        return self._read(self._sock.recv_into, view, limit)
+        return self._read_into(view, limit)
 
     def _fill(self, view: memoryview, limit: float | None) -> int:
-        link, sock, have, size = self._link, self._sock, 0, len(view)
+        link, sock, have, size, waited = self._link, self._sock, 0, len(view), 0.0
         attempt = link.attempt
         deadline = None if attempt is None or self._secure else attempt.deadline
         while have < size:
             if deadline is None or limit is None:
-                count = self._read(sock.recv_into, view[have:], limit)
+                count = self._read_into(view[have:], limit)
                 limit = link.limit(limit, httpcore.ReadTimeout)
             else:
                 # What had arrived was taken by the read before: a wait first saves a read in vain.
-                left = min(limit, deadline - _clock.now())
-                if left < 0 or not self._poll.poll(min(left * 1000.0, MAX_WAIT)):
-                    raise httpcore.ReadTimeout("timed out")
+                left, flags = min(limit - waited, deadline - _clock.now()), 0
+                if left < self._patience or link.thread == _main:
+                    if left < 0 or not self._poll.poll(min(left * 1000.0, MAX_WAIT)):
+                        raise httpcore.ReadTimeout("timed out")
+                    flags = NOW
                 try:
-                    count = sock.recv_into(view[have:])
+                    count = sock.recv_into(view[have:], 0, flags)
                 except BlockingIOError:
+                    waited += 0.0 if flags else PATIENCE
                     continue
+                waited = 0.0
             if not count or link.aborted:
                 break
             self._note(count)
             have += count
         return have
 
+    def _read_into(self, view: memoryview, limit: float | None) -> int:
+        rest = () if self._secure else (0, NOW)
+        return self._read(self._sock.recv_into, (view, *rest), limit)
+
     def _receive(self, max_bytes: int, limit: float | None) -> bytes:
         if self._early is not None and (heard := self._heard(max_bytes)):
             return heard
-        return self._read(self._sock.recv, max_bytes, limit)
+        rest = () if self._secure else (NOW,)
+        return self._read(self._sock.recv, (max_bytes, *rest), limit)
 
-    def _read(self, call: Callable[[Any], T], what: object, limit: float | None) -> T:
+    def _read(self, call: Callable[..., T], what: tuple[Any, ...], limit: float | None) -> T:
         until = None
         attempt = self._link.attempt
         if attempt is not None and attempt.first_byte is None and not (self._secure and self._sock.pending()):  # type: ignore[attr-defined]
@@ -253,7 +284,7 @@ class SocketTransport(SendingSocket):
             until = self._wait(select.POLLIN, limit, None)
         while True:
             try:
-                return call(what)
+                return call(*what)
             except (BlockingIOError, ssl.SSLWantReadError):
                 until = self._wait(select.POLLIN, limit, until)
             except ssl.SSLWantWriteError:
