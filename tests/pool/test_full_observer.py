@@ -11,6 +11,7 @@ from support.certificates import client_context
 from support.h2_server import H2Server
 from support.raw_server import Background, RawServer, refusing_port, wait_for
 
+from triton_otel import _clock
 from triton_otel.pool import ConnectionPool
 
 
@@ -81,6 +82,15 @@ def test_one_that_the_server_closed_and_one_that_was_resent(watched) -> None:
         assert sum(pool.stats().closed.values()) == 1
         assert [end[:2] for end in pool.observer.ends] == [("127.0.0.1", server.port)]
         pool.observer.check()
+
+
+def test_a_use_begins_with_its_lease(watched, server: RawServer) -> None:
+    pool = watched()
+    for _ in range(3):
+        began = _clock.now()
+        serves(pool, server.url)
+        assert pool.observer.uses.pop() <= _clock.now() - began
+    assert pool.observer.uses == []
 
 
 def test_eviction_expiry_and_hand_over(watched, server: RawServer) -> None:

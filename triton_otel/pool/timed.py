@@ -127,6 +127,14 @@ class TimedThreadLeases(ThreadLeases):
 class TimedTaskLeases(TimedThreadLeases, TaskLeases):
     """The same for tasks."""
 
+    def take(self, key: Key) -> Slot | None:
+        """Return a connection that needs no waiting; as the parent's."""
+        slot = super().take(key)
+        if slot is not None:
+            slot.leased_at = _clock.now()
+            self._tell_ended()
+        return slot
+
     async def get(self, key: Key, attempt: Attempt, timeout: float | None) -> Slot:
         """Get a connection; as the parent's."""
         slot = await super().get(key, attempt, timeout)
