@@ -19,9 +19,20 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from triton_otel import _clock
 from triton_otel.options.config import TelemetryConfig
 from triton_otel.pool.stats import PoolStats
+from triton_otel.telemetry import quickmetrics, quickspans
 from triton_otel.telemetry.metrics import Instruments, instruments
 from triton_otel.telemetry.spans import RequestTelemetry
 from triton_otel.wire.phases import Attempt
+
+
+@pytest.fixture
+def proven_anew() -> Iterator[None]:
+    """Have it proven again, now and after the test, that quick spans and durations are the SDK's."""
+    for known in (quickspans._known, quickmetrics._known_key_of):
+        known.cache_clear()
+    yield
+    for known in (quickspans._known, quickmetrics._known_key_of):
+        known.cache_clear()
 
 
 class FakePool:

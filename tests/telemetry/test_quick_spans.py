@@ -103,6 +103,7 @@ def test_other_scopes_have_the_sdks_own(finished):
     assert {type(span._attributes) for span in spans} == {BoundedAttributes}
 
 
+@pytest.mark.usefixtures("proven_anew")
 def test_an_sdk_of_another_shape_makes_its_own_spans(monkeypatch, caplog, finished):
     caplog.set_level(logging.DEBUG, "triton_otel.telemetry")
     original = sdk.Tracer.start_span

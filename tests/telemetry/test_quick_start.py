@@ -169,6 +169,7 @@ def test_without_a_time_the_sdk_takes_its_own():
     assert span.start_time > 10**18
 
 
+@pytest.mark.usefixtures("proven_anew")
 def test_where_the_sdk_has_other_fields_its_own_code_runs(monkeypatch):
     started = []
 

@@ -24,6 +24,7 @@ from triton_otel.telemetry import names
 from triton_otel.telemetry.catalogue import METRICS
 from triton_otel.telemetry.full import FullInstruments, Places, made
 from triton_otel.telemetry.poolmetrics import FullPoolMetrics, PoolMetrics
+from triton_otel.telemetry.quickmetrics import quick_record
 from triton_otel.telemetry.quiet import note
 from triton_otel.telemetry.series import OBSERVED, merged
 
@@ -99,7 +100,8 @@ class Instruments:
             metric = METRICS[name]
             create = meter.create_observable_gauge if metric.kind == "gauge" else meter.create_observable_counter
             create(name, [self._callback(index, rows)], unit=metric.unit, description=metric.text)
-        self._duration = made(meter, names.REQUEST_DURATION)
+        duration = made(meter, names.REQUEST_DURATION)
+        self._record = quick_record(duration) or duration.record
         self.wait_time = made(meter, names.CONNECTIONS_WAIT_TIME)
         self.create_time = made(meter, names.CONNECTIONS_CREATE_TIME)
         self.full = FullInstruments(
@@ -137,7 +139,7 @@ class Instruments:
             context: The span's context, for exemplars.
         """
         try:
-            self._duration.record(seconds, attributes, context=context)
+            self._record(seconds, attributes, context=context)
         except Exception:  # noqa: BLE001 - telemetry never raises into a request
             note("the duration of a request could not be recorded")
 

@@ -1,4 +1,4 @@
-"""A meter provider that records the durations of our scope without cleaning and sorting their attributes each time.
+"""Durations of our scope recorded without cleaning and sorting their attributes each time.
 
 Half the time of recording a duration goes into the attributes: each is cleaned, and all are sorted into a key that
 finds the series.  Ours need no cleaning, and the few sets of them that there are keep their key.
@@ -6,7 +6,11 @@ finds the series.  Ours need no cleaning, and the few sets of them that there ar
 
 from __future__ import annotations
 
+import functools
+import sys
 import types
+from collections.abc import Callable
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context
@@ -14,6 +18,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_s
 
 from triton_otel.telemetry import names
 from triton_otel.telemetry.clean import Clean, needs_no_cleaning
+from triton_otel.telemetry.exporters import fast_export_wanted
 from triton_otel.telemetry.quickrecord import QuickRecord
 from triton_otel.telemetry.quiet import note
 from triton_otel.telemetry.swapping import UnknownShapeError, swapped
@@ -21,7 +26,7 @@ from triton_otel.telemetry.swapping import UnknownShapeError, swapped
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics import MeterProvider
 
-__all__ = ["quick_meter_provider"]
+__all__ = ["quick_meter_provider", "quick_record"]
 
 _MAX_KEPT = 4096
 
@@ -36,11 +41,44 @@ def quick_meter_provider(**settings: Any) -> MeterProvider:
 
     try:
         quick = _Quick()
-        _prove(quick)
+        _prove(quick.provider)
     except Exception:  # noqa: BLE001 - the SDK's way always works
         note("durations are recorded in the SDK's own way, which is slower")
         return MeterProvider(**settings)
     return quick.provider(**settings)
+
+
+def quick_record(histogram: Any) -> Callable[..., None] | None:
+    """Return a quick way to record into a histogram that somebody else's provider made; ``None`` where there is none.
+
+    Parameters:
+        histogram: A histogram of our scope.  It stays as it is.
+
+    Raises:
+        ConfigError: The variable that switches this off says something else.
+    """
+    sdk = sys.modules.get("opentelemetry.sdk.metrics._internal.instrument")
+    kind = getattr(sdk, "_Histogram", None)
+    if kind is None or type(histogram) is not kind or "record" in vars(histogram) or not fast_export_wanted(None):
+        return None
+    key_of = _known_key_of()
+    return None if key_of is None else QuickRecord(histogram, histogram.record, key_of)
+
+
+@functools.cache
+def _known_key_of() -> Callable[[Any], Any] | None:
+    """Return what makes the keys of series, where going straight to them was seen to do the same."""
+    from opentelemetry.sdk.metrics import MeterProvider
+
+    try:
+        from opentelemetry.sdk.metrics._internal._view_instrument_match import _hash_attributes
+
+        _prove(MeterProvider, lambda histogram: QuickRecord(histogram, histogram.record, _hash_attributes))
+    except Exception:  # noqa: BLE001 - the SDK's way always works
+        note("durations are recorded in the SDK's own way, which is slower")
+        return None
+    key_of: Callable[[Any], Any] = _hash_attributes
+    return key_of
 
 
 class _Keys:
@@ -143,8 +181,12 @@ class _Quick:
         return (self._quick_match if ours else self._plain_match)(storage, view, instrument)
 
 
-def _prove(quick: _Quick) -> None:
+def _prove(quick: Callable[..., Any], record_of: Callable[[Any], Any] = attrgetter("record")) -> None:
     """Record the same in both ways and compare.
+
+    Parameters:
+        quick: What makes the provider of our way.
+        record_of: What records into one of its histograms.
 
     Raises:
         UnknownShapeError: The series differ.
@@ -159,15 +201,15 @@ def _prove(quick: _Quick) -> None:
     plain: tuple[Any, ...] = ({"a": "x", "b": 1}, {"b": 1, "a": "x"}, {"a": "x", "b": True}, {"c": ("y",)}, {})
     known = Clean({"a": "x", "b": 1})
     seen: list[Any] = []
-    for make in (MeterProvider, quick.provider):
+    for make, way in ((MeterProvider, attrgetter("record")), (quick, record_of)):
         readers = [InMemoryMetricReader(), InMemoryMetricReader(preferred_temporality=delta)]
         provider = make(metric_readers=readers, resource=Resource({}), shutdown_on_exit=False)
-        histogram = provider.get_meter(names.SCOPE).create_histogram("sample")
+        record = way(provider.get_meter(names.SCOPE).create_histogram("sample"))
         told = []
         for _ in range(2):
             for attributes in (*plain, known, known, known):
                 for context in contexts:
-                    histogram.record(0.25 if context else 7.5, attributes, context)
+                    record(0.25 if context else 7.5, attributes, context)
             told += [_points(reader.get_metrics_data()) for reader in readers]
         provider.shutdown()
         seen.append(told)

@@ -1,4 +1,4 @@
-"""A tracer provider whose spans of our scope take our attributes without looking at each.
+"""Spans of our scope that take our attributes without looking at each, of ``configure()``'s provider or of another's.
 
 Half the time of an SDK span with the attributes of a request goes into cleaning them: into telling for each whether it
 is a text, a number or something else.  Ours are texts, truth values and numbers, which a look at all of them at once
@@ -7,14 +7,17 @@ tells too.  Everything else, and all tracers of other scopes, stay the SDK's.
 
 from __future__ import annotations
 
+import functools
+import sys
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, ItemsView, Mapping
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.attributes import BoundedAttributes
 
 from triton_otel.telemetry import names
 from triton_otel.telemetry.clean import needs_no_cleaning
+from triton_otel.telemetry.exporters import fast_export_wanted
 from triton_otel.telemetry.proof import new_fields, prove
 from triton_otel.telemetry.quickstart import direct_start_span, finishing
 from triton_otel.telemetry.quiet import note
@@ -23,7 +26,7 @@ from triton_otel.telemetry.swapping import swapped
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
-__all__ = ["QuickAttributes", "quick_provider"]
+__all__ = ["QuickAttributes", "quick_provider", "quick_start_span"]
 
 
 class QuickAttributes(BoundedAttributes):
@@ -46,6 +49,28 @@ class QuickAttributes(BoundedAttributes):
                     del held[key]
             held.update(attributes)
 
+    def items(self) -> ItemsView[str, Any]:
+        """Return the attributes; the SDK's would take the lock and look each of them up."""
+        held = self._dict
+        return (held if self._immutable else held.copy()).items()
+
+
+def quick_start_span(tracer: Any) -> Callable[..., Any] | None:
+    """Return a quick way to start spans of a tracer that somebody else has set up; ``None`` where there is none.
+
+    Parameters:
+        tracer: A tracer of our scope.  It stays as it is.
+
+    Raises:
+        ConfigError: The variable that switches this off says something else.
+    """
+    sdk = sys.modules.get("opentelemetry.sdk.trace")
+    # Not of a subclass, nor one that somebody has changed.
+    if sdk is None or type(tracer) is not sdk.Tracer or "start_span" in vars(tracer) or not fast_export_wanted(None):
+        return None
+    of, quick = _known() or (None, None)
+    return types.MethodType(quick, tracer) if quick is not None and of is sdk.Tracer.start_span else None
+
 
 def quick_provider(**settings: Any) -> TracerProvider:
     """Return a tracer provider with quick spans for our scope; a plain one where the SDK is not as expected.
@@ -55,11 +80,10 @@ def quick_provider(**settings: Any) -> TracerProvider:
     """
     from opentelemetry.sdk.trace import TracerProvider
 
-    try:
-        of, quick = _proven()
-    except Exception:  # noqa: BLE001 - the SDK's way always works
-        note("spans are made in the SDK's own way, which is slower")
+    known = _known()
+    if known is None:
         return TracerProvider(**settings)
+    of, quick = known
 
     class Provider(TracerProvider):
         def get_tracer(self, *args: Any, **kwargs: Any) -> Any:
@@ -70,6 +94,15 @@ def quick_provider(**settings: Any) -> TracerProvider:
             return tracer
 
     return Provider(**settings)
+
+
+@functools.cache
+def _known() -> tuple[Any, Callable[..., Any]] | None:
+    try:
+        return _proven()
+    except Exception:  # noqa: BLE001 - the SDK's way always works
+        note("spans are made in the SDK's own way, which is slower")
+        return None
 
 
 def _proven() -> tuple[Any, Callable[..., Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import random
 import threading
 from collections.abc import Callable
@@ -73,7 +74,7 @@ class _Plan:
             **fixed,
             "_instrumentation_info": tracer.instrumentation_info,
             "_instrumentation_scope": tracer._instrumentation_scope,
-            "_resource": tracer.resource,
+            "_resource": _with_hash(tracer.resource),
             "_sampler": tracer.sampler,
             "_span_processor": tracer.span_processor,
             "_limits": tracer._span_limits,
@@ -140,6 +141,33 @@ def direct_start_span(kind_of_span: Any, otherwise: Callable[..., Any], fixed: d
         return span
 
     return start_span
+
+
+def _with_hash(resource: Any) -> Any:
+    """Return a resource that knows its hash: the stock encoder asks for it with every span, and it is made of JSON."""
+    from opentelemetry.sdk.resources import Resource
+
+    if type(resource) is not Resource:
+        return resource
+    known = object.__new__(_hashed_resource())
+    known.__dict__.update(resource.__dict__, _triton_otel_hash=hash(resource))
+    return known
+
+
+@functools.cache
+def _hashed_resource() -> Any:
+    from opentelemetry.sdk.resources import Resource
+
+    class HashedResource(Resource):
+        _triton_otel_hash: int
+
+        def __hash__(self) -> int:
+            return self._triton_otel_hash
+
+        def __eq__(self, other: object) -> bool:
+            return self is other or super().__eq__(other)
+
+    return HashedResource
 
 
 def _identity(context: Context, rules: Rules) -> tuple[SpanContext | None, SpanContext, bool]:

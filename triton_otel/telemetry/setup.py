@@ -132,9 +132,8 @@ def configure(
         service_name: ``service.name`` of the resource; ``None`` leaves it to the environment.
         shutdown_timeout: Seconds, greater than 0.
         fast_export: Whether the OTLP exporters get spans as bytes from :mod:`triton_otel.telemetry.encoding`, which
-            costs a seventh of their own way, and the SDK takes the client's attributes without cleaning each, on spans
-            and on metrics; what is sent is the same.  ``None`` for what ``TRITON_OTEL_TELEMETRY_FAST_EXPORT`` says
-            (``true`` or ``false``), which is ``true`` by default.
+            costs a seventh of their own way; what is sent is the same.  ``None`` for what
+            ``TRITON_OTEL_TELEMETRY_FAST_EXPORT`` says (``true`` or ``false``), which is ``true`` by default.
 
     Returns:
         The handle.

@@ -21,6 +21,7 @@ from triton_otel.telemetry.clean import Clean, clean
 from triton_otel.telemetry.logs import tell_failure
 from triton_otel.telemetry.metrics import model_label
 from triton_otel.telemetry.propagation import inject, suppressed
+from triton_otel.telemetry.quickspans import quick_start_span
 from triton_otel.telemetry.quiet import note
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ class RequestTelemetry:
         self._start_span = None
         if config.spans != "off":
             tracer = trace.get_tracer(names.SCOPE, names.SCOPE_VERSION, tracer_provider, names.SCHEMA_URL)
-            self._start_span = tracer.start_span
+            self._start_span = quick_start_span(tracer) or tracer.start_span
         self._known: dict[tuple[str, str], _Known] = {}
 
     def close(self) -> None:
@@ -238,7 +239,7 @@ class RequestTelemetry:
     ) -> None:
         try:
             if error_type is None and (finish := getattr(span, "finish", None)) is not None:
-                # Of the spans that configure()'s provider makes.
+                # Of quick spans.
                 finish(_learned(self._pool_name, attempt, status, None), end_ns)
                 return
         except Exception:  # noqa: BLE001 - a span processor of the application raised
