@@ -162,12 +162,12 @@ options in the first column.
 | --- | --- | --- | --- |
 | `--metrics off --spans off` | 1816 | 50 | 50 |
 | none (`basic`, no SDK) | 1948 | 58 | 53 |
-| `--sdk --spans off` | 2003 | 56 | 55 |
-| `--sdk --spans off --metrics full` | 2860 | 89 | 79 |
-| `--sdk` (`basic`) | 3203 | 94 | 101 |
-| `--sdk --spans full` | 3882 | 120 | 133 |
-| `--sdk --spans debug` | 4785 | 156 | 162 |
-| `--sdk --metrics full --spans full` | 4741 | 154 | 163 |
+| `--sdk --spans off` | 2002 | 56 | 55 |
+| `--sdk --spans off --metrics full` | 2859 | 89 | 79 |
+| `--sdk` (`basic`) | 3116 | 94 | 102 |
+| `--sdk --spans full` | 3795 | 120 | 134 |
+| `--sdk --spans debug` | 4698 | 156 | 163 |
+| `--sdk --metrics full --spans full` | 4656 | 154 | 164 |
 
 The export comes on top, in a thread that shares the interpreter's lock with the requests. A span of level `basic` is
 encoded by an encoder of ours, one with a link or events by the stock one, which takes about nine times as long: see

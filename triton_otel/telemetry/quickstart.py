@@ -7,6 +7,7 @@ import functools
 import random
 import threading
 from collections.abc import Callable
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
@@ -212,6 +213,7 @@ def finishing(base: Any, attributes_class: Any) -> Any:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     each_of = _each_of()
+    shown = itemgetter(*_READABLE)
     new = object.__new__
 
     class Span(base):  # type: ignore[misc]
@@ -241,8 +243,7 @@ def finishing(base: Any, attributes_class: Any) -> Any:
                     processor._on_ending(self)
             readable = new(ReadableSpan)
             told = readable.__dict__
-            for name in _READABLE:
-                told[name] = fields[name]
+            told.update(zip(_READABLE, shown(fields), strict=True))
             told["_events"] = fields.get("_events", ())
             told["_links"] = fields.get("_links", ())
             for processor in processors:
