@@ -139,11 +139,11 @@ class H2Peer:
             self.state.update_settings({h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: max_streams})
             self.flush()
 
-    def reset(self, stream: int) -> None:
+    def reset(self, stream: int, code: h2.errors.ErrorCodes = h2.errors.ErrorCodes.INTERNAL_ERROR) -> None:
         """Reset a stream."""
         with self.lock:
             self.open_now -= 1
-            self.state.reset_stream(stream, h2.errors.ErrorCodes.INTERNAL_ERROR)
+            self.state.reset_stream(stream, code)
             self.flush()
 
     def go_away(self, last_stream: int) -> None:

@@ -15,7 +15,7 @@ import httpcore
 
 from triton_otel import _clock
 from triton_otel.pool.failures import classify
-from triton_otel.pool.lease import may_resend
+from triton_otel.pool.lease import may_resend, starts_over
 from triton_otel.pool.requests import VERSIONS, closing, for_tasks, handshakes, key_of, may_share, note_hint, outward
 from triton_otel.pool.shell import PoolShell, limits
 from triton_otel.pool.slot import CLOSED, OPENING, Slot
@@ -263,17 +263,20 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
                 # Not one coroutine more than needed: each takes part in every wake-up.
                 inner = connection.open
                 return slot, await (inner.exchange(request) if whole else inner.handle_async_request(request))
-            except httpcore.ConnectionNotAvailable:
-                # It ran out of streams, or turned out to speak HTTP/1.1 and be taken; the place in line is kept.
-                slot = await self._leases.instead(slot, attempt, "not_reusable", timeout=queue_timeout)
             except BaseException as error:
-                if not may_resend(slot, request, attempt, error):
+                if starts_over(request, attempt, error):
+                    # The place in line is kept.
+                    slot = await self._leases.instead(slot, attempt, "not_reusable", timeout=queue_timeout)
+                elif may_resend(slot, request, attempt, error):
+                    slot = await self._leases.instead(
+                        slot, attempt, classify(error), resend=True, timeout=queue_timeout
+                    )
+                else:
                     other = outward(error, self._proxy)
                     self._fail(slot, attempt, other or error)
                     if other is not None:
                         raise other from error
                     raise
-                slot = await self._leases.instead(slot, attempt, classify(error), resend=True, timeout=queue_timeout)
 
     def _arrive(self) -> None:
         """Be in use, in the event loop that runs here."""

@@ -6,20 +6,31 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
+import httpcore
+
 from triton_otel.pool.failures import close_reason, peer_hung_up
 from triton_otel.pool.slot import CLOSED, Slot
 from triton_otel.wire.aio.connection import AsyncHTTPConnection
 from triton_otel.wire.aio.multiplex import AsyncMultiplexConnection
 from triton_otel.wire.aio.runtime import close_now
 from triton_otel.wire.connection import HTTPConnection
+from triton_otel.wire.h2book import StreamRefused
 from triton_otel.wire.multiplex import MultiplexConnection
 
 if TYPE_CHECKING:
-    import httpcore
-
     from triton_otel.wire.phases import Attempt
 
-__all__ = ["Dropped", "LeaseHolder", "LeasedStream", "close_connection", "fit", "goes_on", "leftover", "may_resend"]
+__all__ = [
+    "Dropped",
+    "LeaseHolder",
+    "LeasedStream",
+    "close_connection",
+    "fit",
+    "goes_on",
+    "leftover",
+    "may_resend",
+    "starts_over",
+]
 
 # RFC 9110 section 9.2.2, less what nobody sends to a Triton.
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
@@ -165,6 +176,23 @@ def may_resend(slot: Slot, request: httpcore.Request, attempt: Attempt, error: B
         and peer_hung_up(error)
         and (request.method in _IDEMPOTENT or request.extensions.get("idempotent") is True)
         and _replayable(request.stream)
+    )
+
+
+def starts_over(request: httpcore.Request, attempt: Attempt, error: BaseException) -> bool:
+    """Tell whether a request that its connection did not take may be sent over another one, whatever its method.
+
+    The connection ran out of streams, or turned out to speak HTTP/1.1 and be taken; or the server says that it has not
+    looked at the request: with a good-bye, or with REFUSED_STREAM (RFC 9113 section 8.7), after which it is sent once
+    more and counted in the attempt.
+    """
+    if isinstance(error, StreamRefused):
+        if attempt.resend_count or not _replayable(request.stream):
+            return False
+        attempt.resend_count += 1
+        return True
+    return isinstance(error, httpcore.ConnectionNotAvailable) and (
+        attempt.bytes_sent == 0 or _replayable(request.stream)
     )
 
 

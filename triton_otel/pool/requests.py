@@ -114,8 +114,11 @@ def outward(error: BaseException, proxy: httpcore.Proxy | None) -> Exception | N
     """Return what a caller gets for an exception that is none of httpcore's; ``None`` where it may pass.
 
     httpcore lets through what h11 says of a body that is shorter than its length, and what is said of a SOCKS proxy
-    that hangs up or talks nonsense.
+    that hangs up or talks nonsense.  A connection that is not available is the pool's own business, but for a request
+    that cannot be sent again.
     """
+    if isinstance(error, httpcore.ConnectionNotAvailable):
+        return httpcore.RemoteProtocolError("the server did not take the request, whose body cannot be sent again")
     if isinstance(error, h11.LocalProtocolError):
         return httpcore.LocalProtocolError(str(error))
     if proxy is None or not proxy.url.scheme.startswith(b"socks5"):

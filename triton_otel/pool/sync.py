@@ -12,7 +12,7 @@ import httpcore
 
 from triton_otel import _clock
 from triton_otel.pool.failures import classify
-from triton_otel.pool.lease import LeasedStream, may_resend
+from triton_otel.pool.lease import LeasedStream, may_resend, starts_over
 from triton_otel.pool.leases import ThreadLeases
 from triton_otel.pool.requests import VERSIONS, closing, handshakes, key_of, may_share, outward, talk
 from triton_otel.pool.shell import PoolShell, limits
@@ -252,17 +252,18 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
                 if whole and type(slot.connection) is HTTPConnection:
                     return slot, slot.connection.open.exchange(request)
                 return slot, talk(slot.connection, request, whole, attempt)
-            except httpcore.ConnectionNotAvailable:
-                # It ran out of streams, or turned out to speak HTTP/1.1 and be taken; the place in line is kept.
-                slot = self._leases.replace(slot, attempt, "not_reusable", timeout=queue_timeout)
             except BaseException as error:
-                if not may_resend(slot, request, attempt, error):
+                if starts_over(request, attempt, error):
+                    # The place in line is kept.
+                    slot = self._leases.replace(slot, attempt, "not_reusable", timeout=queue_timeout)
+                elif may_resend(slot, request, attempt, error):
+                    slot = self._leases.replace(slot, attempt, classify(error), resend=True, timeout=queue_timeout)
+                else:
                     other = outward(error, self._proxy)
                     self._fail(slot, attempt, other or error)
                     if other is not None:
                         raise other from error
                     raise
-                slot = self._leases.replace(slot, attempt, classify(error), resend=True, timeout=queue_timeout)
 
     def _open(self, slot: Slot, request: httpcore.Request, attempt: Attempt, whole: bool) -> Any:
         """Send a request over a new connection; see :func:`talk`."""

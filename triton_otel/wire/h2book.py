@@ -26,7 +26,7 @@ from triton_otel.wire.streams import Stream
 if TYPE_CHECKING:
     from triton_otel.wire.phases import Attempt
 
-__all__ = ["CONFIG", "DISCONNECTED", "LOGGER", "H2Book"]
+__all__ = ["CONFIG", "DISCONNECTED", "LOGGER", "H2Book", "StreamRefused"]
 
 LOGGER = logging.getLogger("httpcore.http2")
 
@@ -35,6 +35,10 @@ CONFIG = h2.config.H2Configuration(validate_inbound_headers=False)
 _MOST_STREAMS = 100
 _ANSWERS = (h2.events.ResponseReceived, h2.events.DataReceived, h2.events.StreamEnded, h2.events.StreamReset)
 DISCONNECTED = "Server disconnected"
+
+
+class StreamRefused(httpcore.RemoteProtocolError):
+    """The server has reset a stream and says that it has not looked at the request (RFC 9113 section 8.7)."""
 
 
 class H2Book:
@@ -219,10 +223,13 @@ class H2Book:
         """Return the next event of a stream that has one.
 
         Raises:
+            StreamRefused: The server has reset the stream, and has not looked at the request.
             httpcore.RemoteProtocolError: The server has reset the stream.
         """
         event = self._events[stream_id].pop(0)
         if isinstance(event, h2.events.StreamReset):
+            if event.error_code == h2.errors.ErrorCodes.REFUSED_STREAM and not self._running[stream_id].heard:
+                raise StreamRefused(event)
             raise httpcore.RemoteProtocolError(event)
         return event
 
@@ -255,7 +262,7 @@ class H2Book:
             if size:
                 self._h2_state.acknowledge_received_data(size, event.stream_id)
             return
-        stream.heard = True
+        stream.heard |= not isinstance(event, h2.events.StreamReset)
         stream.ended |= isinstance(event, (h2.events.StreamEnded, h2.events.StreamReset))
         attempt = stream.attempt
         if attempt is not None:
