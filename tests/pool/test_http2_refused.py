@@ -1,4 +1,4 @@
-"""HTTP/2: a request that the server says it has not looked at goes over another stream, whatever its method."""
+"""HTTP/2: a request that the server says it has not looked at gets another stream, whatever its method."""
 
 from __future__ import annotations
 
@@ -80,7 +80,13 @@ def test_the_others_on_the_connection_go_on(make_pool, place: H2Server, holding:
     assert pool.request("POST", place.url + "no", content=b"x", extensions=WAITS).content == b"after all"
     holding.release()
     assert [call.result() for call in calls] == [b"held"] * 3
-    assert serves(pool, place.url).closed == {}
+    assert serves(pool, place.url).opened == 1
+    # And it is shared as before.
+    calls = ask(pool, place.url + "hold", 3)
+    holding.wait(3)
+    holding.release()
+    assert [call.result() for call in calls] == [b"held"] * 3
+    assert serves(pool, place.url).opened == 1
 
 
 def test_one_that_is_refused_again_fails(make_pool, place: H2Server, holding: Holding) -> None:

@@ -15,7 +15,7 @@ import httpcore
 
 from triton_otel import _clock
 from triton_otel.pool.failures import classify
-from triton_otel.pool.lease import may_resend, starts_over
+from triton_otel.pool.lease import may_resend, not_taken, refused_once
 from triton_otel.pool.requests import VERSIONS, closing, for_tasks, handshakes, key_of, may_share, note_hint, outward
 from triton_otel.pool.shell import PoolShell, limits
 from triton_otel.pool.slot import CLOSED, OPENING, Slot
@@ -264,7 +264,10 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
                 inner = connection.open
                 return slot, await (inner.exchange(request) if whole else inner.handle_async_request(request))
             except BaseException as error:
-                if starts_over(request, attempt, error):
+                if refused_once(request, attempt, error):
+                    # The connection is as good as before.
+                    attempt.reset()
+                elif not_taken(request, attempt, error):
                     # The place in line is kept.
                     slot = await self._leases.instead(slot, attempt, "not_reusable", timeout=queue_timeout)
                 elif may_resend(slot, request, attempt, error):

@@ -29,7 +29,8 @@ __all__ = [
     "goes_on",
     "leftover",
     "may_resend",
-    "starts_over",
+    "not_taken",
+    "refused_once",
 ]
 
 # RFC 9110 section 9.2.2, less what nobody sends to a Triton.
@@ -179,21 +180,26 @@ def may_resend(slot: Slot, request: httpcore.Request, attempt: Attempt, error: B
     )
 
 
-def starts_over(request: httpcore.Request, attempt: Attempt, error: BaseException) -> bool:
+def not_taken(request: httpcore.Request, attempt: Attempt, error: BaseException) -> bool:
     """Tell whether a request that its connection did not take may be sent over another one, whatever its method.
 
-    The connection ran out of streams, or turned out to speak HTTP/1.1 and be taken; or the server says that it has not
-    looked at the request: with a good-bye, or with REFUSED_STREAM (RFC 9113 section 8.7), after which it is sent once
-    more and counted in the attempt.
+    The connection ran out of streams, or turned out to speak HTTP/1.1 and be taken; or the server said good-bye and has
+    not looked at the request.
     """
-    if isinstance(error, StreamRefused):
-        if attempt.resend_count or not _replayable(request.stream):
-            return False
-        attempt.resend_count += 1
-        return True
     return isinstance(error, httpcore.ConnectionNotAvailable) and (
         attempt.bytes_sent == 0 or _replayable(request.stream)
     )
+
+
+def refused_once(request: httpcore.Request, attempt: Attempt, error: BaseException) -> bool:
+    """Tell whether a request that the server says it has not looked at may be sent again over the same connection.
+
+    It may, whatever its method (RFC 9113 section 8.7); that is done once, and counted in the attempt.
+    """
+    if not isinstance(error, StreamRefused) or attempt.resend_count or not _replayable(request.stream):
+        return False
+    attempt.resend_count += 1
+    return True
 
 
 def _replayable(body: Any) -> bool:

@@ -12,7 +12,7 @@ import httpcore
 
 from triton_otel import _clock
 from triton_otel.pool.failures import classify
-from triton_otel.pool.lease import LeasedStream, may_resend, starts_over
+from triton_otel.pool.lease import LeasedStream, may_resend, not_taken, refused_once
 from triton_otel.pool.leases import ThreadLeases
 from triton_otel.pool.requests import VERSIONS, closing, handshakes, key_of, may_share, outward, talk
 from triton_otel.pool.shell import PoolShell, limits
@@ -253,7 +253,10 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
                     return slot, slot.connection.open.exchange(request)
                 return slot, talk(slot.connection, request, whole, attempt)
             except BaseException as error:
-                if starts_over(request, attempt, error):
+                if refused_once(request, attempt, error):
+                    # The connection is as good as before.
+                    attempt.reset()
+                elif not_taken(request, attempt, error):
                     # The place in line is kept.
                     slot = self._leases.replace(slot, attempt, "not_reusable", timeout=queue_timeout)
                 elif may_resend(slot, request, attempt, error):
