@@ -7,7 +7,6 @@ finds the series.  Ours need no cleaning, and the few sets of them that there ar
 from __future__ import annotations
 
 import functools
-import sys
 import types
 from collections.abc import Callable
 from operator import attrgetter
@@ -18,10 +17,9 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_s
 
 from triton_otel.telemetry import names
 from triton_otel.telemetry.clean import Clean, needs_no_cleaning
-from triton_otel.telemetry.exporters import fast_export_wanted
 from triton_otel.telemetry.quickrecord import QuickRecord
 from triton_otel.telemetry.quiet import note
-from triton_otel.telemetry.swapping import UnknownShapeError, swapped
+from triton_otel.telemetry.swapping import UnknownShapeError, adoptable, swapped
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics import MeterProvider
@@ -57,9 +55,7 @@ def quick_record(histogram: Any) -> Callable[..., None] | None:
     Raises:
         ConfigError: The variable that switches this off says something else.
     """
-    sdk = sys.modules.get("opentelemetry.sdk.metrics._internal.instrument")
-    kind = getattr(sdk, "_Histogram", None)
-    if kind is None or type(histogram) is not kind or "record" in vars(histogram) or not fast_export_wanted(None):
+    if not adoptable(histogram, "opentelemetry.sdk.metrics._internal.instrument", "_Histogram", "record"):
         return None
     key_of = _known_key_of()
     return None if key_of is None else QuickRecord(histogram, histogram.record, key_of)

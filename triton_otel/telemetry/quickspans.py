@@ -8,7 +8,6 @@ tells too.  Everything else, and all tracers of other scopes, stay the SDK's.
 from __future__ import annotations
 
 import functools
-import sys
 import types
 from collections.abc import Callable, ItemsView, Mapping
 from typing import TYPE_CHECKING, Any
@@ -17,11 +16,10 @@ from opentelemetry.attributes import BoundedAttributes
 
 from triton_otel.telemetry import names
 from triton_otel.telemetry.clean import needs_no_cleaning
-from triton_otel.telemetry.exporters import fast_export_wanted
 from triton_otel.telemetry.proof import new_fields, prove
 from triton_otel.telemetry.quickstart import direct_start_span, finishing
 from triton_otel.telemetry.quiet import note
-from triton_otel.telemetry.swapping import swapped
+from triton_otel.telemetry.swapping import adoptable, swapped
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -64,12 +62,10 @@ def quick_start_span(tracer: Any) -> Callable[..., Any] | None:
     Raises:
         ConfigError: The variable that switches this off says something else.
     """
-    sdk = sys.modules.get("opentelemetry.sdk.trace")
-    # Not of a subclass, nor one that somebody has changed.
-    if sdk is None or type(tracer) is not sdk.Tracer or "start_span" in vars(tracer) or not fast_export_wanted(None):
+    if not adoptable(tracer, "opentelemetry.sdk.trace", "Tracer", "start_span"):
         return None
     of, quick = _known() or (None, None)
-    return types.MethodType(quick, tracer) if quick is not None and of is sdk.Tracer.start_span else None
+    return types.MethodType(quick, tracer) if quick is not None and of is type(tracer).start_span else None
 
 
 def quick_provider(**settings: Any) -> TracerProvider:

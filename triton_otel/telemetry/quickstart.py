@@ -165,9 +165,6 @@ def _hashed_resource() -> Any:
         def __hash__(self) -> int:
             return self._triton_otel_hash
 
-        def __eq__(self, other: object) -> bool:
-            return self is other or super().__eq__(other)
-
     return HashedResource
 
 

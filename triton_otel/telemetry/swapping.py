@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import types
 
-__all__ = ["UnknownShapeError", "swapped"]
+from triton_otel.telemetry.exporters import fast_export_wanted
+
+__all__ = ["UnknownShapeError", "adoptable", "swapped"]
 
 
 class UnknownShapeError(Exception):
@@ -32,3 +35,21 @@ def swapped(function: object, **names: object) -> types.FunctionType:
     )
     copy.__kwdefaults__ = function.__kwdefaults__
     return copy
+
+
+def adoptable(made: object, module: str, kind: str, method: str) -> bool:
+    """Return whether a method of something that another's provider made may give way to a quick one of ours.
+
+    It is exactly of the SDK's class, not of a subclass, nor has anybody changed the method of this one.
+
+    Parameters:
+        made: A tracer or an instrument of our scope.
+        module: Name of the SDK's module; where nobody has imported it, nothing is of the SDK's.
+        kind: Name of the class in it.
+        method: Name of the method.
+
+    Raises:
+        ConfigError: The variable that switches quick ways off says something else.
+    """
+    expected = getattr(sys.modules.get(module), kind, None)
+    return expected is not None and type(made) is expected and method not in vars(made) and fast_export_wanted(None)

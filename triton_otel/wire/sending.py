@@ -25,7 +25,7 @@ from triton_otel.wire.parts import JOIN, Parts
 if TYPE_CHECKING:
     from triton_otel.wire.stream import Link
 
-__all__ = ["IOV_MAX", "MAX_WAIT", "NOW", "PATIENCE", "SendingSocket"]
+__all__ = ["IOV_MAX", "MAX_WAIT", "NOW", "PATIENCE", "SendingSocket", "waits_itself"]
 
 try:
     IOV_MAX = max(16, os.sysconf("SC_IOV_MAX"))
