@@ -14,8 +14,8 @@ from triton_otel.wire.aio.connection import AsyncHTTPConnection
 from triton_otel.wire.aio.multiplex import AsyncMultiplexConnection
 from triton_otel.wire.aio.runtime import close_now
 from triton_otel.wire.connection import HTTPConnection
-from triton_otel.wire.h2book import StreamRefused
 from triton_otel.wire.multiplex import MultiplexConnection
+from triton_otel.wire.refused import StreamRefused
 
 if TYPE_CHECKING:
     from triton_otel.wire.phases import Attempt

@@ -21,12 +21,13 @@ from httpcore._sync.http2 import HTTPConnectionState
 from httpcore._trace import Trace
 
 from triton_otel import _clock
+from triton_otel.wire.refused import StreamRefused
 from triton_otel.wire.streams import Stream
 
 if TYPE_CHECKING:
     from triton_otel.wire.phases import Attempt
 
-__all__ = ["CONFIG", "DISCONNECTED", "LOGGER", "H2Book", "StreamRefused"]
+__all__ = ["CONFIG", "DISCONNECTED", "LOGGER", "H2Book"]
 
 LOGGER = logging.getLogger("httpcore.http2")
 
@@ -35,10 +36,6 @@ CONFIG = h2.config.H2Configuration(validate_inbound_headers=False)
 _MOST_STREAMS = 100
 _ANSWERS = (h2.events.ResponseReceived, h2.events.DataReceived, h2.events.StreamEnded, h2.events.StreamReset)
 DISCONNECTED = "Server disconnected"
-
-
-class StreamRefused(httpcore.RemoteProtocolError):
-    """The server has reset a stream and says that it has not looked at the request (RFC 9113 section 8.7)."""
 
 
 class H2Book:
