@@ -63,7 +63,9 @@ class Peer:
     number: int
     requests: int = 0
     buffer: bytearray = field(default_factory=bytearray)
-    shut: bool = False
+    closing: bool = False
+    closed: bool = False
+    _close: threading.Lock = field(default_factory=threading.Lock)
 
     def read(self) -> Seen | None:
         """Return the next request, or ``None`` where the client has closed."""
@@ -133,10 +135,11 @@ class Peer:
 
     def close(self) -> None:
         """Close; again does nothing."""
-        if not self.shut:
-            self.shut = True
+        with self._close:
+            self.closing = True
             with contextlib.suppress(OSError):
                 self.sock.close()
+            self.closed = True
 
     def break_off(self) -> None:
         """Wake a handler that is blocked on this connection."""
@@ -153,15 +156,25 @@ class Peer:
                 raise TimeoutError("nothing happened")
 
     def open(self) -> bool:
-        """Tell whether the connection is open at both ends, as the kernel sees it."""
-        if self.shut:
-            return False
+        """Tell whether the connection is open at both ends, as the kernel sees it; one that we close is not."""
+        return not self.closing and self._kernel() == 0
+
+    def over(self) -> bool:
+        """Tell whether one end is closed for certain, so that the other has been told.
+
+        Between :meth:`open` and this a socket of ours is being closed: it has lost its number, and the kernel has sent
+        nothing yet.  A test that waits for the end and then looks at the client must not go on there.
+        """
+        return self.closed or bool((self._kernel() or 0) & _GONE)
+
+    def _kernel(self) -> int | None:
+        """Return what the kernel says of the socket; nothing where it has no number, as while it is closed."""
         poll = select.poll()
         try:
             poll.register(self.sock.fileno(), _GONE)
-            return not poll.poll(0)
+            return sum(what for _, what in poll.poll(0))
         except (OSError, ValueError):
-            return False
+            return None
 
 
 Handler = Callable[[Peer], None]
@@ -228,8 +241,13 @@ class RawServer:
         wait_for(what, text)
 
     def settled(self, count: int) -> None:
-        """Wait until exactly ``count`` connections are open."""
-        wait_for(lambda: self.open == count, f"exactly {count} open connections at the server")
+        """Wait until exactly ``count`` connections are open, and the others over at both ends."""
+
+        def settled() -> bool:
+            with self._lock:
+                return sum(peer.open() for peer in self.peers) == count == sum(not peer.over() for peer in self.peers)
+
+        wait_for(settled, f"exactly {count} open connections at the server")
 
     def _accept(self) -> None:
         while True:
@@ -252,7 +270,10 @@ class RawServer:
         handler = self.script[peer.number - 1] if peer.number <= len(self.script) else self.handler
         try:
             if self.tls is not None:
-                peer.sock = self.tls.wrap_socket(peer.sock, server_side=True)
+                # Two steps, so that the kernel can be asked about the connection during the handshake too.
+                secured = self.tls.wrap_socket(peer.sock, server_side=True, do_handshake_on_connect=False)
+                peer.sock = secured
+                secured.do_handshake()
             handler(peer)
         except (OSError, Stopped):
             pass
