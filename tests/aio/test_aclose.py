@@ -73,7 +73,7 @@ def test_in_a_handshake(run: Any, http2: bool) -> None:
                 with anyio.fail_after(5):
                     await until(lambda: calls.outcomes)
             assert isinstance(calls.outcomes[0], httpcore.ConnectError)
-            await until(lambda: server.open == 0)
+            await until(lambda: server.has_settled(0))
             assert (await settled(pool)).opened == 0
             server.handler = Peer.serve
             await serves(pool, server.url)
@@ -102,7 +102,7 @@ def test_while_reading_writing_and_waiting(run: Any, size: int, tls: bool) -> No
                 await pool.aclose()
             assert isinstance(first.outcomes[0], (httpcore.ReadError, httpcore.WriteError))
             assert isinstance(second.outcomes[0], PoolClosed)
-            await until(lambda: server.open == 0)
+            await until(lambda: server.has_settled(0))
             stats = await settled(pool)
             assert (stats.total, stats.closed, stats.resends) == (0, {"shutdown": 1}, 0)
             await serves(pool, server.url)
@@ -131,9 +131,9 @@ def test_in_the_middle_of_traffic(run: Any, server: RawServer) -> None:
             over.append(1)
         assert set(served) == {b"ok"}
         stats = await settled(pool)
-        await until(lambda: server.open == stats.total)
+        await until(lambda: server.has_settled(stats.total))
         await serves(pool, server.url)
         await pool.aclose()
-        await until(lambda: server.open == 0)
+        await until(lambda: server.has_settled(0))
 
     run(main)

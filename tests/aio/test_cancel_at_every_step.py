@@ -60,7 +60,7 @@ def test_in_a_request(kind: str, way: Any, reused: bool, tls: bool, work: Any) -
                     await serves(pool, server.url)
                 await cancelled_everywhere(pool, server, way, one)
                 assert (await serves(pool, server.url)).idle == 1
-            await until(lambda: server.open == 0)
+            await until(lambda: server.has_settled(0))
 
         run(kind, main)
 
@@ -179,7 +179,7 @@ def test_while_a_large_body_is_sent_and_read(kind: str, way: Any) -> None:
                 for number in (0, 3, 14, 40):
                     assert not await way(sends, number)
                     assert (await settled(pool)).total == 0
-                    await until(lambda: server.open == 0)
+                    await until(lambda: server.has_settled(0))
                 assert started
                 server.handler = Peer.serve
                 await serves(pool, server.url)

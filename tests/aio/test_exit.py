@@ -97,7 +97,7 @@ pool = AsyncConnectionPool(ssl_context=context)
 """
         assert must_be_clean(head + PROGRAMS[name], server.url, client_pem(), kind) == ""
         assert server.accepted >= 1
-        wait_for(lambda: server.open == 0)
+        server.settled(0)
 
 
 @pytest.mark.parametrize("kind", ["asyncio", "trio"])
@@ -129,11 +129,11 @@ def test_a_loop_that_runs_on_in_a_daemon_thread_keeps_what_it_uses(kind: str) ->
         thread.start()
         wait_for(lambda: (pool.stats().active, pool.stats().idle) == (1, 1))
         pool.interpreter_ends()
-        wait_for(lambda: server.open == 1)
+        server.settled(1)
         assert (pool.stats().active, pool.stats().idle) == (1, 0)
         go_on.set()
         thread.join(20)
         assert statuses == [200, 200]
-        wait_for(lambda: server.open == 0)
+        server.settled(0)
         stats = pool.stats()
         assert (stats.total, stats.closed) == (0, {"shutdown": 1, "not_reusable": 2})

@@ -6,7 +6,7 @@ import os
 
 import pytest
 from support.certificates import client_pem, server_context
-from support.raw_server import RawServer, wait_for
+from support.raw_server import RawServer
 from support.scripts import must_be_clean
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
@@ -53,7 +53,7 @@ pool = AsyncConnectionPool(max_connections=3, ssl_context=context, keepalive_exp
 def forking(program: str, kind: str, *, tls: bool = False) -> RawServer:
     with RawServer(tls=server_context() if tls else None) as server:
         must_be_clean(START + program, server.url, client_pem(), kind)
-        wait_for(lambda: server.open == 0)
+        server.settled(0)
     return server
 
 

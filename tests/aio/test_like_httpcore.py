@@ -194,7 +194,7 @@ async def server_closes_idle(watch: AsyncWatch, stack: contextlib.ExitStack, pat
     server, pool = start(watch, stack, once), watch.pool()
     await watch.asked(pool, "GET", server.url)
     tired.set()
-    await until(lambda: server.open == 0)
+    await until(lambda: server.has_settled(0))
     tired.clear()
     await watch.asked(pool, "GET", server.url)
 

@@ -47,9 +47,9 @@ def test_it_goes_over_to_a_second_loop_when_the_first_has_ended(first: Any, seco
         first(use)
         assert finished(pool.loop)
         second(use)
-        wait_for(lambda: server.open == 1, "the end of the first loop's socket")
+        wait_for(lambda: server.has_settled(1), "the end of the first loop's socket")
         first(use_and_close)
-        wait_for(lambda: server.open == 0)
+        server.settled(0)
         gc.collect()
         assert pool.stats().total == 0
         assert server.accepted == 3
@@ -65,7 +65,7 @@ def test_a_pool_whose_loop_has_ended_is_closed_without_one(runner: Any) -> None:
 
         runner(use)
         pool.close_now()
-        wait_for(lambda: server.open == 0)
+        server.settled(0)
         gc.collect()
         assert pool.stats().total == 0
 
@@ -116,7 +116,7 @@ def test_with_a_body_half_read_when_the_loop_ends(runner: Any, server: RawServer
 
     runner(leaves)
     runner(goes_on)
-    wait_for(lambda: server.open == 0)
+    server.settled(0)
     assert pool.stats().total == 0
 
 

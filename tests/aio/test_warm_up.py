@@ -39,13 +39,15 @@ def test_cancelled_at_any_turn(kind: str, way: Any, tls: bool) -> None:
                     total = pool.stats().total
                     stats = await settled(pool, unused=total)
                     assert (stats.idle, stats.open_errors) == (total, {})
-                    await until(lambda total=total: server.open == total, "the end of the socket of the cancelled one")
+                    await until(
+                        lambda total=total: server.has_settled(total), "the end of the socket of the cancelled one"
+                    )
                     if done:
                         assert opened == [total] == [2]
                     response = await pool.request("GET", server.url)
                     assert response.content == b"ok"
                     await settled(pool, unused=max(0, total - 1))
-                await until(lambda: server.open == 0)
+                await until(lambda: server.has_settled(0))
                 if done:
                     break
             else:
@@ -88,10 +90,10 @@ def test_one_that_the_server_has_closed_is_not_used(run: Any, tls: bool) -> None
         with RawServer(tls=server_context() if tls else None) as server:
             async with AsyncConnectionPool(ssl_context=client_context() if tls else None) as pool:
                 assert await pool.warm_up(server.url, 2) == 2
-                await until(lambda: server.open == 2, "the end of both handshakes at the server as well")
+                await until(lambda: server.has_settled(2), "the end of both handshakes at the server as well")
                 for peer in server.peers:
                     peer.break_off()
-                await until(lambda: server.open == 0)
+                await until(lambda: server.has_settled(0))
                 # Not repeatable: it is not sent on one of them and then once more.
                 response = await pool.request("POST", server.url, content=b"ok")
                 assert response.content == b"ok"

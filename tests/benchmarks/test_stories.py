@@ -7,7 +7,7 @@ import socket
 import time
 
 import pytest
-from support.raw_server import Peer, RawServer, wait_for
+from support.raw_server import Peer, RawServer
 
 from benchmarks.stories.hanging_up import HangingUp
 from benchmarks.stories.look import split
@@ -64,7 +64,7 @@ def test_the_relay_closes_what_is_idle_and_nothing_else():
         assert pool.request("GET", relay.url).status == 200
         assert pool.request("GET", relay.url).status == 200
         assert pool.stats().opened == 1
-        wait_for(lambda: server.open == 0)
+        server.settled(0)
         # Its close travels on to us in its own time.
         time.sleep(0.05)
         assert pool.request("GET", relay.url).status == 200

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.certificates import client_pem, server_context
-from support.raw_server import Peer, RawServer, wait_for
+from support.raw_server import Peer, RawServer
 from support.scripts import must_be_clean
 
 
@@ -88,4 +88,4 @@ context = ssl.create_default_context(cadata=pem) if url.startswith("https") else
             "a request at exit": "b'ok'\n",
         }.get(name, "")
         assert server.accepted >= 1
-        wait_for(lambda: server.open == 0)
+        server.settled(0)

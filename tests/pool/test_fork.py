@@ -6,7 +6,7 @@ import os
 
 import pytest
 from support.certificates import client_pem, server_context
-from support.raw_server import Peer, RawServer, wait_for
+from support.raw_server import Peer, RawServer
 from support.scripts import must_be_clean
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
@@ -44,7 +44,7 @@ pool = ConnectionPool(max_connections=3, ssl_context=context, keepalive_expiry=6
 def forking(program: str, *, tls: bool = False, handler=Peer.serve) -> RawServer:  # type: ignore[no-untyped-def]
     with RawServer(handler, tls=server_context() if tls else None) as server:
         must_be_clean(START + program, server.url, client_pem())
-        wait_for(lambda: server.open == 0)
+        server.settled(0)
     return server
 
 

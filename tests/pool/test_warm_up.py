@@ -311,4 +311,4 @@ time.sleep(0.05)
 """,
             server.url.replace("http:", "https:"),
         )
-        wait_for(lambda: server.open == 0)
+        server.settled(0)

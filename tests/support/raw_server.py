@@ -240,14 +240,14 @@ class RawServer:
         """Wait until something is so; a hang fails the test."""
         wait_for(what, text)
 
+    def has_settled(self, count: int) -> bool:
+        """Tell whether exactly ``count`` connections are open, and the others over at both ends."""
+        with self._lock:
+            return sum(peer.open() for peer in self.peers) == count == sum(not peer.over() for peer in self.peers)
+
     def settled(self, count: int) -> None:
-        """Wait until exactly ``count`` connections are open, and the others over at both ends."""
-
-        def settled() -> bool:
-            with self._lock:
-                return sum(peer.open() for peer in self.peers) == count == sum(not peer.over() for peer in self.peers)
-
-        wait_for(settled, f"exactly {count} open connections at the server")
+        """Wait until :meth:`has_settled`."""
+        wait_for(lambda: self.has_settled(count), f"exactly {count} open connections at the server")
 
     def _accept(self) -> None:
         while True:
