@@ -15,6 +15,7 @@ MODES = {
     "null exporter": "the SDK, every span to an exporter that drops it",
     "configure()": "telemetry.configure(), every span and the metrics over OTLP",
     "stock exporters": "the SDK's batch processor and OTLP exporters put together by hand, every span and the metrics",
+    "fast_exporter()": "the same, with telemetry.fast_exporter() around the exporter of the spans",
 }
 """The ways, and what each is."""
 
@@ -72,10 +73,14 @@ def _by_hand(mode: str) -> Providers:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
     from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
+    from triton_otel.telemetry import fast_exporter
+
     reader: MetricReader = InMemoryMetricReader()
     exporter: SpanExporter = null_exporter()
-    if mode == "stock exporters":
+    if mode in ("stock exporters", "fast_exporter()"):
         reader, exporter = PeriodicExportingMetricReader(OTLPMetricExporter()), OTLPSpanExporter()
+        if mode == "fast_exporter()":
+            exporter = fast_exporter(exporter)
     tracer = TracerProvider(sampler=ALWAYS_OFF if mode == "sampled out" else ALWAYS_ON)
     tracer.add_span_processor(BatchSpanProcessor(exporter))
     meter = MeterProvider([reader])

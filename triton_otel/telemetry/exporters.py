@@ -6,11 +6,13 @@ import importlib
 import os
 from collections.abc import Callable
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, TypeVar
 
 from triton_otel.errors import ConfigError
 
-__all__ = ["checked", "exporters", "fast_export_wanted", "quickened"]
+__all__ = ["checked", "exporters", "fast_export_wanted", "fast_exporter", "quickened"]
+
+Exporter = TypeVar("Exporter")
 
 FAST_EXPORT = "TRITON_OTEL_TELEMETRY_FAST_EXPORT"
 
@@ -20,6 +22,7 @@ _OTLP = {
     ("metrics", "grpc"): ("opentelemetry.exporter.otlp.proto.grpc.metric_exporter", "OTLPMetricExporter"),
     ("metrics", "http/protobuf"): ("opentelemetry.exporter.otlp.proto.http.metric_exporter", "OTLPMetricExporter"),
 }
+_SPAN_EXPORTERS = {".".join(place) for (signal, _), place in _OTLP.items() if signal == "traces"}
 _PROTOCOLS = ("grpc", "http/protobuf")
 
 
@@ -78,8 +81,23 @@ def fast_export_wanted(argument: bool | None) -> bool:
 
 def quickened(exporter: object) -> bool:
     """Give a span exporter our encoder if it is a stock one for OTLP; return whether it has it."""
-    if not type(exporter).__module__.startswith("opentelemetry.exporter.otlp.proto."):
+    # A class of the application's that inherits from a stock one may have changed what the encoder replaces.
+    if _name(exporter) not in _SPAN_EXPORTERS:
         return False
     from triton_otel.telemetry.encoding.seam import quicken
 
     return quicken(exporter)
+
+
+def fast_exporter(exporter: Exporter) -> Exporter:
+    """See :func:`triton_otel.telemetry.fast_exporter`."""
+    if _name(exporter) not in _SPAN_EXPORTERS:
+        valid = " or ".join(sorted(_SPAN_EXPORTERS))
+        raise TypeError(f"fast_exporter takes an exporter of the class {valid} itself; got one of {_name(exporter)}")
+    if fast_export_wanted(None):
+        quickened(exporter)
+    return exporter
+
+
+def _name(exporter: object) -> str:
+    return f"{type(exporter).__module__}.{type(exporter).__qualname__}"

@@ -1,13 +1,15 @@
 """Where the stock OTLP exporters take their bytes from our encoder.
 
-The exporters have no setting for it, so a few of their private parts are set on the one exporter that ``configure()``
-made; their classes, and exporters of the application, stay as they are.  Everything is looked at first, and one sample
-of spans is encoded in both ways: an exporter of another shape, or another OTLP, keeps the stock encoder.
+The exporters have no setting for it, so a few of their private parts are set on one exporter: that of ``configure()``,
+or one that the application asks it for.  The classes, and all other exporters, stay as they are.  Everything is looked
+at first, and one sample of spans is encoded in both ways: an exporter of another shape, or another OTLP, keeps the
+stock encoder.
 """
 
 from __future__ import annotations
 
 import types
+import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["quicken"]
 
+_QUICK: weakref.WeakSet[Any] = weakref.WeakSet()
+"""The exporters that have it."""
+
 _METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
@@ -30,8 +35,11 @@ def quicken(exporter: Any) -> bool:
         exporter: An exporter for gRPC or HTTP, not used so far.
 
     Returns:
-        Whether it has it now.  ``False`` leaves the exporter as it was, and the log says why at DEBUG.
+        Whether it has it now, or had it before.  ``False`` leaves the exporter as it was, and the log says why at
+        DEBUG.
     """
+    if exporter in _QUICK:
+        return True
     try:
         encoder = _encoder()
         if hasattr(exporter, "_stub"):
@@ -41,6 +49,7 @@ def quicken(exporter: Any) -> bool:
     except Exception:  # noqa: BLE001 - the stock way always works
         note("the OTLP span exporter keeps its own encoder, which is slower")
         return False
+    _QUICK.add(exporter)
     return True
 
 
