@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import sys
 import threading
 import weakref
 from typing import Any
@@ -13,6 +12,7 @@ import anyio
 import httpcore
 import pytest
 from support.aio_books import serves, settled
+from support.letting_go import gone
 from support.raw_server import Peer, RawServer
 
 from triton_otel.pool import AsyncConnectionPool
@@ -32,7 +32,7 @@ def test_it_comes_to_its_time_out(run: Any) -> None:
         with RawServer(script=(never_reads,), receive_buffer=65536) as server:
             async with AsyncConnectionPool() as pool:
                 body = Body(8_000_000)
-                gone = weakref.ref(body)
+                reference = weakref.ref(body)
                 headers = [("Host", "h"), ("Content-Length", str(len(body)))]
                 url = httpcore.URL(server.url)
                 gc.collect()
@@ -45,10 +45,7 @@ def test_it_comes_to_its_time_out(run: Any) -> None:
                     del body
                     # The step of the loop that raised holds what it raised until it ends.
                     await anyio.sleep(0)
-                    if sys.version_info >= (3, 13) and not isinstance(running_loop(), asyncio.AbstractEventLoop):
-                        # There trio's own fail_after() leaves a cycle when its time is over.
-                        gc.collect()
-                    assert gone() is None
+                    assert gone(reference, generators=not isinstance(running_loop(), asyncio.AbstractEventLoop))
                 finally:
                     gc.enable()
                 assert (await settled(pool)).total == 0

@@ -350,7 +350,11 @@ class AsyncTritonClient(TaskBinding):
             self._telemetry.end(call, attempt, status=status, error_type=error_type, error=translated or error)
             if translated is None:
                 raise
-            raise translated from error
+            try:
+                raise translated from error
+            finally:
+                # A frame that holds what it raises is a cycle: it would keep the request until a collection.
+                del translated
         except BaseException:
             self._telemetry.end(call, attempt, status=status, cancelled=True)
             raise

@@ -277,9 +277,13 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
                 else:
                     other = outward(error, self._proxy)
                     self._fail(slot, attempt, other or error)
-                    if other is not None:
+                    if other is None:
+                        raise
+                    try:
                         raise other from error
-                    raise
+                    finally:
+                        # A frame that holds what it raises is a cycle: it would keep the request until a collection.
+                        del other
 
     def _arrive(self) -> None:
         """Be in use, in the event loop that runs here."""

@@ -264,9 +264,13 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
                 else:
                     other = outward(error, self._proxy)
                     self._fail(slot, attempt, other or error)
-                    if other is not None:
+                    if other is None:
+                        raise
+                    try:
                         raise other from error
-                    raise
+                    finally:
+                        # A frame that holds what it raises is a cycle: it would keep the request until a collection.
+                        del other
 
     def _open(self, slot: Slot, request: httpcore.Request, attempt: Attempt, whole: bool) -> Any:
         """Send a request over a new connection; see :func:`talk`."""

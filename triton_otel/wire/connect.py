@@ -44,16 +44,20 @@ class BoundedBackend(httpcore.SyncBackend):
         ends = _clock.now() + timeout
         addresses = _addresses(host, port, timeout)
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
-        for index, address in enumerate(addresses):
-            left = ends - _clock.now()
-            if left <= 0:
-                raise httpcore.ConnectTimeout(_TOO_LATE) from failure
-            share = left / (len(addresses) - index)
-            try:
-                return super().connect_tcp(address, port, share, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-        raise failure
+        try:
+            for index, address in enumerate(addresses):
+                left = ends - _clock.now()
+                if left <= 0:
+                    raise httpcore.ConnectTimeout(_TOO_LATE) from failure
+                share = left / (len(addresses) - index)
+                try:
+                    return super().connect_tcp(address, port, share, local_address, socket_options)
+                except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                    failure = error
+            raise failure
+        finally:
+            # A frame that holds what it raises is a cycle: it would keep the request until a collection.
+            del failure
 
 
 def _addresses(host: str, port: int, timeout: float) -> list[str]:

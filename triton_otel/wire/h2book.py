@@ -111,12 +111,12 @@ class H2Book:
         self._running[stream_id] = Stream(attempt)
         return stream_id
 
-    def explained(self, error: BaseException) -> BaseException:
-        """Return what an error of the protocol's state means to the request that meets it."""
+    def explained(self, error: BaseException) -> Exception | None:
+        """Return what an error of the protocol's state means to the request that meets it; ``None`` for just that."""
         if isinstance(error, h2.exceptions.TooManyStreamsError):
             return httpcore.ConnectionNotAvailable()
         if not isinstance(error, h2.exceptions.ProtocolError):
-            return error
+            return None
         if self._connection_terminated is not None:
             return httpcore.RemoteProtocolError(self._connection_terminated)
         if self._failure is not None:

@@ -71,9 +71,13 @@ class HTTP2(H2Book, httpcore.HTTP2Connection):
             with self._state_lock:
                 self.rest(-1)
             meant = self.explained(error)
-            if meant is not error:
+            if meant is None:
+                raise
+            try:
                 raise meant from error
-            raise
+            finally:
+                # A frame that holds what it raises is a cycle: it would keep the request until a collection.
+                del meant
         try:
             kwargs: dict[str, Any] = {"request": request, "stream_id": stream_id}
             with Trace("send_request_body", LOGGER, request, kwargs):
@@ -97,9 +101,13 @@ class HTTP2(H2Book, httpcore.HTTP2Connection):
             with Trace("response_closed", LOGGER, request, {"stream_id": stream_id}):
                 self._response_closed(stream_id=stream_id)
             meant = self.explained(error)
-            if meant is not error:
+            if meant is None:
+                raise
+            try:
                 raise meant from error
-            raise
+            finally:
+                # A frame that holds what it raises is a cycle: it would keep the request until a collection.
+                del meant
 
     def _start(self, request: httpcore.Request, attempt: Attempt | None) -> int:
         """Send the head of a request, and return its stream's id."""
@@ -166,9 +174,10 @@ class HTTP2(H2Book, httpcore.HTTP2Connection):
     def _wait(self, stream_id: int, ready: Callable[[], object], timeout: float | None) -> bool:
         """Wait until ``ready()`` or the end of the connection; tell whether it is ready."""
         done = self._turns.wait(stream_id, lambda: ready() or self.over(stream_id), self._read_events, timeout)
-        if not done or ready():
-            return done
-        raise self.end_of(stream_id)
+        # Room for a body is for all: another thread may have it by now, and that is not the end.
+        if done and self.over(stream_id) and not ready():
+            raise self.end_of(stream_id)
+        return done
 
     def _read_events(self, timeout: float | None) -> None:
         """Take in what comes next, for all streams."""

@@ -124,6 +124,18 @@ async def _first(addresses: list[Address], connect: Callable[[Address], Any]) ->
     if len(addresses) == 1:
         only: socket.socket = await connect(addresses[0])
         return only
+    found = await _race(addresses, connect)
+    if isinstance(found, socket.socket):
+        return found
+    try:
+        raise found
+    finally:
+        # A frame that holds what it raises is a cycle: it would keep the request until a collection.
+        del found
+
+
+async def _race(addresses: list[Address], connect: Callable[[Address], Any]) -> socket.socket | BaseException:
+    """Return the socket of the first address that takes the connection, or why none does."""
     failure: BaseException = OSError("the host has no address")
     waiting = addresses[::-1]
     running: set[asyncio.Task[socket.socket]] = set()
@@ -140,7 +152,7 @@ async def _first(addresses: list[Address], connect: Callable[[Address], Any]) ->
                     return task.result()
             running -= done
             failure = next((task.exception() for task in done), None) or failure
-        raise failure
+        return failure
     finally:
         for task in running:
             task.cancel()

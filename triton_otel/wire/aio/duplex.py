@@ -225,7 +225,11 @@ class SocketDuplex(AsyncDuplex):
             self._receive()
         got, self._got = self._got, None
         if isinstance(got, Exception):
-            raise got
+            try:
+                raise got
+            finally:
+                # A frame that holds what it raises is a cycle: it would keep the request until a collection.
+                del got
         return got
 
     def _receive(self) -> None:

@@ -78,9 +78,13 @@ class AsyncHTTP2(H2Book, httpcore.AsyncHTTP2Connection):
         except BaseException as error:
             meant = self.explained(error)
             self.rest(-1)
-            if meant is not error:
+            if meant is None:
+                raise
+            try:
                 raise meant from error
-            raise
+            finally:
+                # A frame that holds what it raises is a cycle: it would keep the request until a collection.
+                del meant
         try:
             kwargs: dict[str, Any] = {"request": request, "stream_id": stream_id}
             async with Trace("send_request_body", LOGGER, request, kwargs):
@@ -106,9 +110,13 @@ class AsyncHTTP2(H2Book, httpcore.AsyncHTTP2Connection):
             self.end(stream_id)
             async with Trace("response_closed", LOGGER, request, {"stream_id": stream_id}):
                 pass
-            if meant is not error:
+            if meant is None:
+                raise
+            try:
                 raise meant from error
-            raise
+            finally:
+                # A frame that holds what it raises is a cycle: it would keep the request until a collection.
+                del meant
 
     async def _start(self, request: httpcore.Request, attempt: Attempt | None) -> int:
         """Send the head of a request, and return its stream's id."""
@@ -194,9 +202,9 @@ class AsyncHTTP2(H2Book, httpcore.AsyncHTTP2Connection):
     async def _wait(self, stream_id: int, ready: Callable[[], object], timeout: float | None) -> bool:
         """Wait until ``ready()`` or the end of the connection; tell whether it is ready."""
         done = await self._turns.wait(stream_id, lambda: self.over(stream_id) or ready(), self._read_events, timeout)
-        if not done or ready():
-            return done
-        raise self.end_of(stream_id)
+        if done and self.over(stream_id) and not ready():
+            raise self.end_of(stream_id)
+        return done
 
     async def _read_events(self, timeout: float | None) -> None:
         """Take in what comes next, for all streams."""

@@ -94,7 +94,7 @@ async def send_listening(
         try:
             raise failure
         finally:
-            # With it this frame would be a cycle, which keeps the request in memory until the collector comes.
+            # A frame that holds what it raises is a cycle: it would keep the request until a collection.
             failure = None
     if stalled and left:
         raise httpcore.WriteError("the peer answered and stopped reading")
