@@ -171,7 +171,7 @@ def test_the_deadline_covers_a_resend(make_pool) -> None:
     with RawServer(Peer.serve, script=(hangs_up, silent)) as server:
         pool: ConnectionPool = make_pool()
         serves(pool, server.url)
-        attempt = attempt_of(0.2)
+        attempt = attempt_of(1.0)
         with pytest.raises(httpcore.ReadTimeout):
             pool.exchange(get(server.url), attempt, None)
         assert attempt.resend_count == 1

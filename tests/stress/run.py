@@ -173,17 +173,13 @@ class Run:
         """Check the books when all is quiet, ask once more, and close."""
         check = self.ledger.check
         gc.collect()
-        try:
-            wait_for(lambda: side.stats().active == side.stats().queued == 0, f"{side.name} at rest")
-        except AssertionError as error:
-            self.ledger.violated(f"{error}: {side.stats()!r}")
+        self._rest(side)
         side.server.calm()
         try:
             check(side.one_more(), f"{side.name}: one more request is not answered rightly")
         except Exception as error:
             self.ledger.violated(f"{side.name}: one more request fails: {error!r}")
-        side.final = stats = side.stats()
-        check(stats.active == stats.queued == 0, f"{side.name}: not at rest: {stats!r}")
+        side.final = stats = self._rest(side)
         check(stats.opened == sum(stats.closed.values()) + stats.total, f"{side.name}: books: {stats!r}")
         check(stats.idle == stats.total <= stats.max_idle, f"{side.name}: too many idle: {stats!r}")
         report = side.server.report()
@@ -204,6 +200,21 @@ class Run:
             self.ledger.violated(f"{side.name}: {side.server.report()['open']} sockets are open after close()")
         side.report = side.server.report()
         self._compare(side)
+
+    def _rest(self, side: Side) -> PoolStats:
+        """Return the numbers of a moment without requests: an idle connection is active while it is being closed."""
+        seen = side.stats()
+
+        def at_rest() -> bool:
+            nonlocal seen
+            seen = side.stats()
+            return seen.active == seen.queued == 0
+
+        try:
+            wait_for(at_rest, f"{side.name} at rest")
+        except AssertionError as error:
+            self.ledger.violated(f"{error}: {seen!r}")
+        return seen
 
     def _compare(self, side: Side) -> None:
         """The errors that clients saw are no more than those that the server made."""

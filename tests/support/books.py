@@ -27,8 +27,14 @@ def check(stats: PoolStats, *, opening: int = 0, unused: int = 0) -> None:
 
 def settled(pool: ConnectionPool, *, unused: int = 0) -> PoolStats:
     """Wait until no lease is out, check the numbers, and return them; ``unused`` as for :func:`check`."""
-    wait_for(lambda: pool.stats().active == pool.stats().queued == 0, f"a quiet pool: {pool!r}")
     stats = pool.stats()
+
+    def quiet() -> bool:
+        nonlocal stats
+        stats = pool.stats()
+        return stats.active == stats.queued == 0
+
+    wait_for(quiet, f"a quiet pool: {pool!r}")
     check(stats, unused=unused)
     assert len(pool.connections) == stats.total
     assert repr(pool).endswith(f"[Requests: 0 active, 0 queued | Connections: 0 active, {stats.idle} idle]>")
