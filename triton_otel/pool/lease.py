@@ -25,6 +25,7 @@ __all__ = [
     "LeaseHolder",
     "LeasedStream",
     "close_connection",
+    "close_inherited",
     "fit",
     "goes_on",
     "leftover",
@@ -129,6 +130,19 @@ def close_connection(slot: Slot) -> None:
         # A connection that failed between its connect and its first request has let go of its socket.
         with contextlib.suppress(Exception):
             slot.link.let_go()
+
+
+def close_inherited(slot: Slot) -> None:
+    """Close a slot's connection in a forked child, where the locks that a thread of the parent held stay held."""
+    link = slot.link
+    if link is not None:
+        link.inherited()
+    if link is None or not slot.shared or not link.of_threads:
+        close_connection(slot)
+        return
+    # A connection that threads share has locks of its own, so its socket alone is closed.
+    with contextlib.suppress(Exception):
+        link.let_go()
 
 
 def goes_on(slot: Slot) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpcore
 
 from triton_otel import _clock
-from triton_otel.pool.lease import close_connection, fit, goes_on
+from triton_otel.pool.lease import close_connection, close_inherited, fit, goes_on
 from triton_otel.pool.slot import (
     CLOSED,
     CLOSING,
@@ -248,9 +248,9 @@ class ThreadLeases:
         self._state.inherit(sum(slot.state != OPENING for slot in slots))
         for slot in slots:
             slot.state = CLOSED
-            close_connection(slot)
+            close_inherited(slot)
             if slot.evicted is not None:
-                close_connection(slot.evicted)
+                close_inherited(slot.evicted)
 
     def _ask(self, key: Key) -> Slot | Any:
         """Return a slot, or the waiter that will get one."""

@@ -73,7 +73,6 @@ class SocketDuplex(Duplex):
     def __init__(self, stream: WatchedStream, sock: socket.socket) -> None:
         super().__init__(stream)
         self._link: Link = stream.link
-        self._inner = stream.inner
         self._sock = sock
         self._lock = threading.Lock()
         self._users = 0
@@ -174,7 +173,7 @@ class SocketDuplex(Duplex):
                 link.busy = not last
             if last and self._over():
                 with contextlib.suppress(Exception):
-                    self._inner.close()
+                    link.let_go()
 
 
 def duplex_for(stream: Any) -> Duplex:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpcore
 from httpcore import SOCKET_OPTION, NetworkBackend, NetworkStream
@@ -39,7 +40,11 @@ class Link:
             where that does not tell; then ``on_first_write`` is not called.
     """
 
+    of_threads: ClassVar[bool] = True
+    """Whether threads use its streams, or tasks of one event loop."""
+
     __slots__ = (
+        "_closing",
         "aborted",
         "attempt",
         "busy",
@@ -70,6 +75,9 @@ class Link:
         self.stream: NetworkStream | None = None
         self.aborted = False
         self.busy = False
+        # Who closes what another thread is closing comes back when that is done, not before: the pool's limits are of
+        # sockets, and its next one is opened then.
+        self._closing = threading.RLock()
 
     @property
     def ready(self) -> bool:
@@ -79,12 +87,18 @@ class Link:
     def close(self, stream: NetworkStream) -> None:
         """Close a stream, unless a thread is blocked on it that was told to do so itself."""
         if not (self.aborted and self.busy):
-            stream.close()
+            with self._closing:
+                stream.close()
 
     def let_go(self) -> None:
         """Close the connection's own stream, whoever holds another one of its streams."""
         if self.stream is not None:
-            self.stream.close()
+            with self._closing:
+                self.stream.close()
+
+    def inherited(self) -> None:
+        """Be of a forked child: what a thread of the parent was about to close is closed by nobody here."""
+        self._closing = threading.RLock()
 
     def abort(self) -> None:
         """Break off whatever goes on over this connection, also in another thread.
@@ -102,7 +116,8 @@ class Link:
                     # Not SSLSocket's own: that one drops the TLS object that the other thread is using.
                     socket.socket.shutdown(sock, socket.SHUT_RDWR)
         if not self.busy:
-            stream.close()
+            with self._closing:
+                stream.close()
 
     def limit(self, timeout: float | None, error: type[Exception]) -> float | None:
         """Return the time-out of one operation under the request's deadline; raise ``error`` where it has passed."""

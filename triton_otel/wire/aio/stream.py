@@ -30,6 +30,8 @@ _CLOSED = "the connection pool was closed"
 class TaskLink(Link):
     """A link whose streams belong to tasks of one event loop."""
 
+    of_threads = False
+
     __slots__ = ("connecting",)
 
     def __init__(self, attempt: Attempt, on_first_write: Callable[[], None] | None, handshakes: int | None = 0) -> None:
