@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,8 +11,13 @@ import h2.errors
 import httpcore
 import pytest
 from support.h2_server import Asked, H2Server
+from support.letting_go import Body, no_collector
 
 from triton_otel.pool import AsyncConnectionPool, ConnectionPool
+
+__all__ = ["no_collector"]
+
+pytestmark = pytest.mark.usefixtures("no_collector")
 
 Handler = Callable[[Asked], None]
 
@@ -28,22 +32,10 @@ TIMES = {"timeout": {"connect": 5.0, "read": 0.3, "write": 5.0, "pool": 5.0}}
 FAILURES = (httpcore.ProtocolError, httpcore.NetworkError, httpcore.TimeoutException)
 
 
-class Body(bytearray):
-    """Bytes that one can tell to be gone."""
-
-
 @pytest.fixture(params=HANDLERS)
 def url(request: pytest.FixtureRequest) -> Iterator[str]:
     with H2Server(HANDLERS[request.param], tls=False) as server:
         yield server.url
-
-
-@pytest.fixture(autouse=True)
-def _no_collector() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 def large(url: str) -> tuple[httpcore.Request, weakref.ref[Body]]:

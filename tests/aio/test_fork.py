@@ -17,30 +17,10 @@ import asyncio, logging, ssl, trio, anyio
 logging.getLogger("asyncio").setLevel(logging.ERROR)
 url, pem, kind = sys.argv[1:4]
 from support.aio_books import serves as aserves
+from support.forking import ended, in_child
 from triton_otel.pool import AsyncConnectionPool
 context = ssl.create_default_context(cadata=pem) if url.startswith("https") else None
-if sys.version_info >= (3, 12):
-    import warnings
-    warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
 run = trio.run if kind == "trio" else lambda main: asyncio.run(main())
-
-def in_child(work):
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        except BaseException:
-            import traceback
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
-    return pid
-
-def ended(pid):
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 def in_thread(work):
     # trio and asyncio know by the thread that a loop runs.

@@ -83,6 +83,8 @@ wait_for(lambda: pool.stats().acquired_reused > 5)
 }
 
 FORKS = """
+from support.forking import ended, in_child
+
 async def asks(answers):
     answers.append((await pool.request("GET", url)).content)
 
@@ -101,19 +103,7 @@ def child():
 
 async def main():
     response = await pool.handle_async_request(get(url + "drip"))
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            child()
-            code = 0
-        except BaseException:
-            import traceback
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    ended(in_child(child))
     await response.aclose()
     await use()
 run(main)

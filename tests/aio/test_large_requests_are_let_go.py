@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import threading
 import weakref
 from typing import Any
@@ -12,15 +11,15 @@ import anyio
 import httpcore
 import pytest
 from support.aio_books import serves, settled
-from support.letting_go import gone
+from support.letting_go import Body, gone, no_collector
 from support.raw_server import Peer, RawServer
 
 from triton_otel.pool import AsyncConnectionPool
 from triton_otel.wire.aio.runtime import running_loop
 
+__all__ = ["no_collector"]
 
-class Body(bytearray):
-    """Bytes that one can tell to be gone."""
+pytestmark = pytest.mark.usefixtures("no_collector")
 
 
 def never_reads(peer: Peer) -> None:
@@ -35,19 +34,14 @@ def test_it_comes_to_its_time_out(run: Any) -> None:
                 reference = weakref.ref(body)
                 headers = [("Host", "h"), ("Content-Length", str(len(body)))]
                 url = httpcore.URL(server.url)
-                gc.collect()
-                gc.disable()
-                try:
-                    with pytest.raises(httpcore.WriteTimeout):
-                        await pool.request(
-                            "POST", url, headers=headers, content=[body], extensions={"timeout": {"write": 0.1}}
-                        )
-                    del body
-                    # The step of the loop that raised holds what it raised until it ends.
-                    await anyio.sleep(0)
-                    assert gone(reference, generators=not isinstance(running_loop(), asyncio.AbstractEventLoop))
-                finally:
-                    gc.enable()
+                with pytest.raises(httpcore.WriteTimeout):
+                    await pool.request(
+                        "POST", url, headers=headers, content=[body], extensions={"timeout": {"write": 0.1}}
+                    )
+                del body
+                # The step of the loop that raised holds what it raised until it ends.
+                await anyio.sleep(0)
+                assert gone(reference, generators=not isinstance(running_loop(), asyncio.AbstractEventLoop))
                 assert (await settled(pool)).total == 0
                 await serves(pool, server.url)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import socket
 import threading
 import weakref
@@ -15,11 +14,15 @@ import anyio
 import numpy as np
 import pytest
 import trio
-from support.letting_go import gone
+from support.letting_go import gone, no_collector
 from support.raw_server import Peer, RawServer, answer, refusing_port
 
 from triton_otel import AsyncTritonClient, TritonClient
 from triton_otel.errors import TritonError
+
+__all__ = ["no_collector"]
+
+pytestmark = pytest.mark.usefixtures("no_collector")
 
 LATE = 0.3
 """Seconds that a request has which gets no answer."""
@@ -88,14 +91,6 @@ def tls_for(handler: Callable[[Peer], object]) -> Iterator[str]:
 def place(request: pytest.FixtureRequest) -> Iterator[str]:
     with PLACES[request.param]() as found:
         yield found
-
-
-@pytest.fixture(autouse=True)
-def _no_collector() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 def large() -> tuple[dict[str, Any], weakref.ref[Any]]:

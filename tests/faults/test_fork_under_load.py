@@ -14,10 +14,8 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no for
 PROGRAM = """
 import random, zlib
 import numpy as np
+from support.forking import ended, in_child
 from triton_otel import ConnectionPoolConfig, TritonClient
-if sys.version_info >= (3, 12):
-    import warnings
-    warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
 url = sys.argv[1]
 client = TritonClient(url, timeout=20, pool=ConnectionPoolConfig(max_total=4, max_idle=2, keep_alive=60))
 
@@ -35,28 +33,19 @@ def work(number):
         turn += 1
         ask(f"parent/{number}/{turn}", chance)
 
+def child():
+    assert client.pool_stats().total == 0
+    chance = random.Random(1000 + fork)
+    for turn in range(5):
+        ask(f"child/{fork}/{turn}", chance)
+    stats = client.pool_stats()
+    assert (stats.active, stats.queued) == (0, 0) and 0 < stats.opened <= 5 + stats.resends, stats
+    client.close()
+
 calls = [Background(lambda number=number: work(number)) for number in range(8)]
 for fork in range(8):
     time.sleep(0.03)
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            assert client.pool_stats().total == 0
-            chance = random.Random(1000 + fork)
-            for turn in range(5):
-                ask(f"child/{fork}/{turn}", chance)
-            stats = client.pool_stats()
-            assert (stats.active, stats.queued) == (0, 0) and 0 < stats.opened <= 5 + stats.resends, stats
-            client.close()
-            code = 0
-        except BaseException:
-            import traceback
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    ended(in_child(child))
 stop.set()
 for call in calls:
     call.result()

@@ -14,28 +14,8 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no for
 START = """
 url, pem = sys.argv[1:3]
 import ssl
+from support.forking import ended, in_child
 context = ssl.create_default_context(cadata=pem) if url.startswith("https") else None
-if sys.version_info >= (3, 12):
-    import warnings
-    warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
-
-def in_child(work):
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        except BaseException:
-            import traceback
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
-    return pid
-
-def ended(pid):
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 pool = ConnectionPool(max_connections=3, ssl_context=context, keepalive_expiry=60.0)
 """

@@ -61,10 +61,8 @@ def test_no_socket_is_opened_before_the_one_that_is_closed_is_gone(
 def test_a_forked_child_does_not_wait_for_locks_of_the_parents_threads(place: H2Server) -> None:
     program = """
 import ssl
+from support.forking import ended, in_child
 url, pem = sys.argv[1:3]
-if sys.version_info >= (3, 12):
-    import warnings
-    warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
 secure = url.startswith("https")
 pool = ConnectionPool(http1=secure, http2=True, ssl_context=ssl.create_default_context(cadata=pem))
 serves(pool, url)
@@ -77,25 +75,15 @@ def hold():
         over.wait(20)
 holder = Background(hold)
 assert held.wait(20)
-pid = os.fork()
-if pid == 0:
-    code = 1
+def child():
     try:
-        try:
-            os.fstat(fd)
-        except OSError:
-            pass
-        else:
-            raise AssertionError("the descriptor is still open in the child")
-        assert pool.request("GET", url).content == b"ok"
-        code = 0
-    except BaseException:
-        import traceback
-        traceback.print_exc()
-    finally:
-        sys.stderr.flush()
-        os._exit(code)
-assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        os.fstat(fd)
+    except OSError:
+        pass
+    else:
+        raise AssertionError("the descriptor is still open in the child")
+    assert pool.request("GET", url).content == b"ok"
+ended(in_child(child))
 over.set()
 holder.result()
 serves(pool, url)

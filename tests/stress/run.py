@@ -15,6 +15,7 @@ from stress.operations import BareOperations, ClientOperations, TaskClient
 from stress.server import ServerProcess
 from stress.shapes import Shape
 from stress.watch import Watch, open_files
+from support.books import at_rest
 from support.chaos import Moods
 from support.loops import AsyncioLoop, AsyncioWay, TrioWay
 from support.raw_server import wait_for
@@ -202,19 +203,13 @@ class Run:
         self._compare(side)
 
     def _rest(self, side: Side) -> PoolStats:
-        """Return the numbers of a moment without requests: an idle connection is active while it is being closed."""
-        seen = side.stats()
-
-        def at_rest() -> bool:
-            nonlocal seen
-            seen = side.stats()
-            return seen.active == seen.queued == 0
-
+        """Return the numbers of a moment without requests, or those of now where that does not come."""
         try:
-            wait_for(at_rest, f"{side.name} at rest")
+            return at_rest(side.stats, f"{side.name} at rest")
         except AssertionError as error:
-            self.ledger.violated(f"{error}: {seen!r}")
-        return seen
+            stats = side.stats()
+            self.ledger.violated(f"{error}: {stats!r}")
+            return stats
 
     def _compare(self, side: Side) -> None:
         """The errors that clients saw are no more than those that the server made."""

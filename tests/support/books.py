@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import httpcore
 from support.raw_server import wait_for
 
@@ -25,16 +27,22 @@ def check(stats: PoolStats, *, opening: int = 0, unused: int = 0) -> None:
     assert min(stats.idle, stats.active, stats.queued, stats.total) >= 0
 
 
-def settled(pool: ConnectionPool, *, unused: int = 0) -> PoolStats:
-    """Wait until no lease is out, check the numbers, and return them; ``unused`` as for :func:`check`."""
-    stats = pool.stats()
+def at_rest(stats: Callable[[], PoolStats], text: str) -> PoolStats:
+    """Return the numbers of a moment without requests: an idle connection is active while it is being closed."""
+    seen = stats()
 
     def quiet() -> bool:
-        nonlocal stats
-        stats = pool.stats()
-        return stats.active == stats.queued == 0
+        nonlocal seen
+        seen = stats()
+        return seen.active == seen.queued == 0
 
-    wait_for(quiet, f"a quiet pool: {pool!r}")
+    wait_for(quiet, text)
+    return seen
+
+
+def settled(pool: ConnectionPool, *, unused: int = 0) -> PoolStats:
+    """Wait until no lease is out, check the numbers, and return them; ``unused`` as for :func:`check`."""
+    stats = at_rest(pool.stats, f"a quiet pool: {pool!r}")
     check(stats, unused=unused)
     assert len(pool.connections) == stats.total
     assert repr(pool).endswith(f"[Requests: 0 active, 0 queued | Connections: 0 active, {stats.idle} idle]>")

@@ -5,9 +5,25 @@ from __future__ import annotations
 import gc
 import sys
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["gone"]
+import pytest
+
+__all__ = ["Body", "gone", "no_collector"]
+
+
+class Body(bytearray):
+    """Bytes that one can tell to be gone."""
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Switch the garbage collector off."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def gone(reference: weakref.ref[Any], *, generators: bool = False) -> bool:
