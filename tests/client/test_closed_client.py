@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from support.at_lines import AtLine, each_line
 from support.client_room import INPUTS, PATIENCE, assert_serves, books
 
 from triton_otel import ClientClosed, ConfigError, ConnectionPoolConfig, InferResult, TritonClient
 from triton_otel.client import registry
 
 BOTH_CLIENTS = True
+THREADS_ONLY = {"test_closing_at_each_line"}
 
 
 def test_every_call_is_refused(server):
@@ -175,3 +178,32 @@ def test_closing_under_load(server):
                 worker.result(PATIENCE)
         assert books(client.pool_stats()) == (0, 0, 0, 0)
         server.wait_for(lambda: server.connections_open == 0)
+
+
+@pytest.mark.parametrize("used", [False, True], ids=["new", "used"])
+def test_closing_at_each_line(server, used):
+    """The same, one line of the request after the other."""
+
+    def one(number):
+        client = TritonClient(server.url)
+        if used:
+            assert_serves(client)
+        closer = threading.Thread(target=client.close)
+
+        def close():
+            closer.start()
+            # It may need a lock that the request holds here.
+            closer.join(0.01)
+
+        at = AtLine(number, close)
+        with contextlib.suppress(ClientClosed):
+            at.run(lambda: client.infer("identity", INPUTS))
+        if at.place is not None:
+            closer.join(PATIENCE)
+        client.close()
+        assert books(client.pool_stats()) == (0, 0, 0, 0), at.place
+        server.wait_for(lambda: server.connections_open == 0)
+        return at.place
+
+    places = each_line(one, every=2)
+    assert any("client/core.py" in place for place in places)

@@ -18,7 +18,7 @@ from triton_otel.pool.failures import classify
 from triton_otel.pool.lease import may_resend, not_taken, refused_once
 from triton_otel.pool.requests import VERSIONS, closing, for_tasks, handshakes, key_of, may_share, note_hint, outward
 from triton_otel.pool.shell import PoolShell, limits
-from triton_otel.pool.slot import CLOSED, OPENING, Slot
+from triton_otel.pool.slot import CLOSED, Slot
 from triton_otel.pool.tasklease import AsyncLeasedStream, CountedStream
 from triton_otel.pool.tasks import LoopKeeper, TaskLeases, TaskWaiter, finished, runs
 from triton_otel.pool.waiting import PoolClosed
@@ -249,7 +249,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
         slot = leases.take(key) or await leases.get(key, attempt, queue_timeout)
         while True:
             try:
-                if slot.state == OPENING or slot.shared:
+                if not slot.requests or slot.shared:
                     return slot, await self._send(slot, request, attempt, whole)
                 attempt.connection_id = slot.id
                 attempt.requests = slot.requests
@@ -313,7 +313,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
             The response, or with ``whole``, where the connection can do that, what its ``exchange`` returns.
         """
         attempt.connection_id = slot.id
-        if slot.state != OPENING:
+        if slot.requests:
             # Its link belongs to nobody.
             attempt.reused = attempt.requests is None or attempt.requests > 1
             attempt.age = _clock.now() - slot.opened_at

@@ -16,7 +16,7 @@ from triton_otel.pool.lease import LeasedStream, may_resend, not_taken, refused_
 from triton_otel.pool.leases import ThreadLeases
 from triton_otel.pool.requests import VERSIONS, closing, handshakes, key_of, may_share, outward, talk
 from triton_otel.pool.shell import PoolShell, limits
-from triton_otel.pool.slot import CLOSED, OPENING, Slot
+from triton_otel.pool.slot import CLOSED, Slot
 from triton_otel.pool.waiting import PoolClosed, ThreadWaiter
 from triton_otel.pool.warming import WarmUp
 from triton_otel.wire.connection import HTTPConnection
@@ -237,7 +237,7 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
         slot = self._leases.acquire(key, attempt, queue_timeout)
         while True:
             try:
-                if slot.state == OPENING:
+                if not slot.requests:
                     return slot, self._open(slot, request, attempt, whole)
                 if slot.shared:
                     return slot, self._send_beside(slot, request, attempt)

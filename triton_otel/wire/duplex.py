@@ -14,7 +14,7 @@ import httpcore
 from httpcore._backends.sync import SyncStream
 
 from triton_otel import _clock
-from triton_otel.wire.stream import Link, WatchedStream
+from triton_otel.wire.stream import POOL_CLOSED, Link, WatchedStream
 
 __all__ = ["Duplex", "duplex_for"]
 
@@ -77,7 +77,11 @@ class SocketDuplex(Duplex):
         self._lock = threading.Lock()
         self._users = 0
         self._closed = False
-        sock.settimeout(0.0)
+        try:
+            sock.settimeout(0.0)
+        except OSError:
+            # Another thread has closed the pool since the socket was connected.
+            raise httpcore.ConnectError(POOL_CLOSED) from None
 
     def read(self, timeout: float | None) -> bytes:
         """Return what comes next; see :class:`Duplex`."""

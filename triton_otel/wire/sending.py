@@ -21,6 +21,7 @@ import httpcore
 from triton_otel import _clock
 from triton_otel.wire.early import GRACE, MAX_HEARD, EarlyAnswer
 from triton_otel.wire.parts import JOIN, Parts
+from triton_otel.wire.stream import POOL_CLOSED
 
 if TYPE_CHECKING:
     from triton_otel.wire.stream import Link
@@ -83,7 +84,11 @@ class SendingSocket:
         # What the socket's own time-out is between operations.
         self._mode = None if waits else 0.0
         self._poll = select.poll()
-        self._poll.register(sock, select.POLLIN)
+        try:
+            self._poll.register(sock, select.POLLIN)
+        except ValueError:
+            # Another thread has closed the pool since the socket was connected.
+            raise httpcore.ConnectError(POOL_CLOSED) from None
         # What has come while a request was being sent; nothing in nearly all requests.
         self._early: EarlyAnswer | None = None
         self.early = False

@@ -23,9 +23,12 @@ from triton_otel import _clock
 if TYPE_CHECKING:
     from triton_otel.wire.phases import Attempt
 
-__all__ = ["Link", "WatchedBackend", "current_link", "looked_up", "opening"]
+__all__ = ["POOL_CLOSED", "Link", "WatchedBackend", "current_link", "looked_up", "opening"]
 
 _SLICE = 16 * 1024
+
+POOL_CLOSED = "the connection pool was closed"
+"""What a request is told whose connection was broken off."""
 
 _opening: ContextVar[Link | None] = ContextVar("triton_otel_opening", default=None)
 
@@ -110,11 +113,15 @@ class Link:
         stream = self.stream
         if stream is None:
             return
-        for sock in (stream.get_extra_info("socket"), self.handshaking):
+        spare = self.handshaking
+        # A handshake ends when it reads the end.  Were the peer told, and reset the connection, before it has begun,
+        # then CPython would leave the socket unclosed.
+        how = socket.SHUT_RDWR if spare is None else socket.SHUT_RD
+        for sock in (stream.get_extra_info("socket"), spare):
             if isinstance(sock, socket.socket):
                 with contextlib.suppress(OSError):
                     # Not SSLSocket's own: that one drops the TLS object that the other thread is using.
-                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
+                    socket.socket.shutdown(sock, how)
         if not self.busy:
             with self._closing:
                 stream.close()
@@ -148,7 +155,7 @@ class Link:
     def refuse_if_aborted(self) -> None:
         """Raise :class:`httpcore.ConnectError` where the connection was broken off before it was made."""
         if self.aborted:
-            raise httpcore.ConnectError("the connection pool was closed")
+            raise httpcore.ConnectError(POOL_CLOSED)
 
     @contextlib.contextmanager
     def operation(self, stream: NetworkStream, error: type[Exception]) -> Iterator[None]:
@@ -158,11 +165,11 @@ class Link:
         self.busy = True
         try:
             if self.aborted:
-                raise error("the connection pool was closed")
+                raise error(POOL_CLOSED)
             yield
         except Exception as exc:
             if self.aborted and not isinstance(exc, error):
-                raise error("the connection pool was closed") from exc
+                raise error(POOL_CLOSED) from exc
             raise
         finally:
             self.busy = False
@@ -223,7 +230,7 @@ class WatchedStream(NetworkStream):
         with link.operation(self.inner, httpcore.ReadError):
             data = self.inner.read(max_bytes, link.limit(timeout, httpcore.ReadTimeout))
             if link.aborted:
-                raise httpcore.ReadError("the connection pool was closed")
+                raise httpcore.ReadError(POOL_CLOSED)
         attempt = link.attempt
         if attempt is not None and data:
             attempt.last_byte = now = _clock.now()

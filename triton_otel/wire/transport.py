@@ -21,7 +21,7 @@ from httpcore._backends.sync import SyncStream
 from triton_otel import _clock
 from triton_otel.wire.parts import Parts, joined
 from triton_otel.wire.sending import IOV_MAX, MAX_WAIT, NOW, PATIENCE, SendingSocket
-from triton_otel.wire.stream import WatchedStream
+from triton_otel.wire.stream import POOL_CLOSED, WatchedStream
 from triton_otel.wire.streamed import StreamTransport
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["SocketTransport", "Transport", "transport_for"]
 
 T = TypeVar("T")
-
-_CLOSED = "the connection pool was closed"
 
 # A signal begins the wait of a system call anew, and signals go to the main thread: one that gets them often would
 # never be done waiting.  So the main thread waits in a poll, for which Python works out what is left.
@@ -145,7 +143,7 @@ class SocketTransport(SendingSocket):
         link.busy = True
         try:
             if link.aborted:
-                raise error(_CLOSED)
+                raise error(POOL_CLOSED)
             limit = link.limit(timeout, late)
             sock = self._sock
             if sock.gettimeout() != self._mode:
@@ -153,13 +151,13 @@ class SocketTransport(SendingSocket):
                 sock.settimeout(self._mode)
             result = work(what, limit)
             if link.aborted:
-                raise error(_CLOSED)
+                raise error(POOL_CLOSED)
             return result
         except (OSError, ValueError) as exc:
-            raise error(_CLOSED if link.aborted else exc) from exc
+            raise error(POOL_CLOSED if link.aborted else exc) from exc
         except (httpcore.ReadTimeout, httpcore.WriteTimeout):
             if link.aborted:
-                raise error(_CLOSED) from None
+                raise error(POOL_CLOSED) from None
             raise
         finally:
             link.busy = False
@@ -211,14 +209,14 @@ class SocketTransport(SendingSocket):
             else:
                 return 0
             if link.aborted:
-                raise httpcore.ReadError(_CLOSED)
+                raise httpcore.ReadError(POOL_CLOSED)
         except (BlockingIOError, httpcore.WriteTimeout):
             if sending:
                 raise
             return 0
         except (OSError, ValueError) as exc:
             error = httpcore.WriteError if sending else httpcore.ReadError
-            raise error(_CLOSED if link.aborted else exc) from exc
+            raise error(POOL_CLOSED if link.aborted else exc) from exc
         finally:
             link.busy = False
             if link.aborted:

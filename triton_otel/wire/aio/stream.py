@@ -16,7 +16,7 @@ from httpcore import SOCKET_OPTION, AsyncNetworkBackend, AsyncNetworkStream
 
 from triton_otel import _clock
 from triton_otel.wire.aio.runtime import close_now
-from triton_otel.wire.stream import Link, current_link
+from triton_otel.wire.stream import POOL_CLOSED, Link, current_link
 
 if TYPE_CHECKING:
     from triton_otel.wire.phases import Attempt
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["TaskLink", "WatchedAsyncBackend", "WatchedAsyncStream"]
 
 _SLICE = 64 * 1024
-_CLOSED = "the connection pool was closed"
 
 
 class TaskLink(Link):
@@ -63,7 +62,7 @@ class TaskLink(Link):
                 return await connect
         finally:
             self.connecting = None
-        raise httpcore.ConnectError(_CLOSED)
+        raise httpcore.ConnectError(POOL_CLOSED)
 
 
 class WatchedAsyncStream(AsyncNetworkStream):
@@ -87,7 +86,7 @@ class WatchedAsyncStream(AsyncNetworkStream):
             self._tell_abort(error, httpcore.ReadError)
             raise
         if link.aborted:
-            raise httpcore.ReadError(_CLOSED)
+            raise httpcore.ReadError(POOL_CLOSED)
         attempt = link.attempt
         if attempt is not None and data:
             attempt.last_byte = now = _clock.now()
@@ -157,13 +156,13 @@ class WatchedAsyncStream(AsyncNetworkStream):
 
     def _begin(self, timeout: float | None, error: type[Exception], late: type[Exception]) -> float | None:
         if self.link.aborted:
-            raise error(_CLOSED)
+            raise error(POOL_CLOSED)
         return self.link.limit(timeout, late)
 
     def _tell_abort(self, error: Exception, kind: type[Exception]) -> None:
         """Raise ``kind`` where the stream was broken off: then it fails in whatever way."""
         if self.link.aborted and not isinstance(error, kind):
-            raise kind(_CLOSED) from error
+            raise kind(POOL_CLOSED) from error
 
 
 class WatchedAsyncBackend(AsyncNetworkBackend):

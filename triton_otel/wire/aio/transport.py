@@ -18,6 +18,7 @@ from triton_otel.wire.aio.sockets import IOV_MAX, SocketStream
 from triton_otel.wire.aio.stream import WatchedAsyncStream
 from triton_otel.wire.early import EarlyAnswer
 from triton_otel.wire.parts import joined
+from triton_otel.wire.stream import POOL_CLOSED
 
 if TYPE_CHECKING:
     from triton_otel.wire.stream import Link
@@ -26,7 +27,6 @@ __all__ = ["AsyncSocketTransport", "AsyncStreamTransport", "AsyncTransport", "as
 
 Parts = Sequence["bytes | memoryview"]
 
-_CLOSED = "the connection pool was closed"
 _AT_ONCE = 256 * 1024
 
 
@@ -144,7 +144,7 @@ class AsyncSocketTransport:
         if attempt is not None and attempt.send_started is None:
             attempt.send_started = now
         if link.aborted:
-            raise httpcore.WriteError(_CLOSED)
+            raise httpcore.WriteError(POOL_CLOSED)
         until = self._until(now, timeout, httpcore.WriteTimeout)
         if stream.secure:
             parts = joined(parts)
@@ -199,14 +199,14 @@ class AsyncSocketTransport:
             attempt.bytes_sent += stream.sent
             self._note()
         if link.aborted:
-            raise httpcore.ReadError(_CLOSED)
+            raise httpcore.ReadError(POOL_CLOSED)
         return stream.received
 
     async def receive_into(self, view: memoryview, timeout: float | None, least: int = 1) -> int:
         """Fill the begin of ``view`` with at least ``least`` bytes; fewer are the end."""
         link = self._link
         if link.aborted:
-            raise httpcore.ReadError(_CLOSED)
+            raise httpcore.ReadError(POOL_CLOSED)
         until = self._until(None, timeout, httpcore.ReadTimeout)
         try:
             count = await self._stream.receive_into(view, least, until)
@@ -217,7 +217,7 @@ class AsyncSocketTransport:
         finally:
             self._note()
         if link.aborted:
-            raise httpcore.ReadError(_CLOSED)
+            raise httpcore.ReadError(POOL_CLOSED)
         return count
 
     async def receive(self, max_bytes: int, timeout: float | None) -> bytes:
@@ -261,7 +261,7 @@ class AsyncSocketTransport:
         return until if deadline is None or until < deadline else deadline
 
     def _meant(self, error: Exception, kind: type[Exception], broken: type[Exception]) -> Exception:
-        return broken(_CLOSED) if self._link.aborted else kind(error)
+        return broken(POOL_CLOSED) if self._link.aborted else kind(error)
 
 
 AsyncTransport = AsyncSocketTransport | AsyncStreamTransport
