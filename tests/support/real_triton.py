@@ -43,6 +43,10 @@ class TritonDidNotStart(Exception):
     """The server ended or did not become ready in time; the text has the end of its log."""
 
 
+class TritonEnded(Exception):
+    """The server ended by itself; the text has the end of its log."""
+
+
 class RealTriton:
     """One ``tritonserver`` process with the models of ``triton_models``; a context manager.
 
@@ -95,8 +99,11 @@ class RealTriton:
         self.start()
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
+        ended = None if self._process is None or self._process.poll() is None else self._what_became_of_it()
         self.stop()
+        if ended is not None and kind is None:
+            raise TritonEnded(ended)
 
     def start(self) -> None:
         """Start the server and wait until all its models are ready.
@@ -113,7 +120,7 @@ class RealTriton:
                     return
                 taken = PORT_TAKEN in self.log and 0 in self._fixed_ports
                 if not taken or attempt == PORT_ATTEMPTS:
-                    raise TritonDidNotStart(self._why_not_ready())
+                    raise TritonDidNotStart(self._what_became_of_it())
                 self._end_process()
         except BaseException:
             self.stop()
@@ -197,7 +204,7 @@ class RealTriton:
             except (OSError, http.client.HTTPException):
                 return False
 
-    def _why_not_ready(self) -> str:
+    def _what_became_of_it(self) -> str:
         assert self._process is not None
         status = self._process.poll()
         how = f"was not ready within {START_TIMEOUT:.0f} s" if status is None else f"ended with status {status}"
@@ -210,11 +217,12 @@ class RealTriton:
             return
         assert process.stdin is not None
         process.stdin.close()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
+        # A server that ended with a signal leaves the processes of its models.
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.wait()
 
     def _log_file(self) -> Path:
         assert self._folder is not None
@@ -263,7 +271,6 @@ def _serve(installation: Installation, arguments: argparse.Namespace) -> None:
     with server:
         _say(f"Triton is ready at {server.url}, its metrics are at {server.metrics_url}; Ctrl-C ends it")
         server.wait()
-        _say(f"Triton ended by itself; the end of its log:\n{server.log[-4000:]}")
 
 
 def main() -> int:
@@ -277,7 +284,7 @@ def main() -> int:
             _say(f"Triton is in {installation.server}")
         else:
             _serve(installation, arguments)
-    except (TritonUnavailable, TritonDidNotStart) as error:
+    except (TritonUnavailable, TritonDidNotStart, TritonEnded) as error:
         _say(str(error))
         return 1
     except KeyboardInterrupt:
