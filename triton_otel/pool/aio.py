@@ -249,6 +249,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
         slot = leases.take(key) or await leases.get(key, attempt, queue_timeout)
         while True:
             try:
+                # Its state says closed where the pool was closed since.
                 if not slot.requests or slot.shared:
                     return slot, await self._send(slot, request, attempt, whole)
                 attempt.connection_id = slot.id

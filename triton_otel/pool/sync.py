@@ -237,6 +237,7 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
         slot = self._leases.acquire(key, attempt, queue_timeout)
         while True:
             try:
+                # Its state says closed where another thread has closed the pool since.
                 if not slot.requests:
                     return slot, self._open(slot, request, attempt, whole)
                 if slot.shared:
