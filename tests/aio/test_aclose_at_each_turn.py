@@ -8,14 +8,13 @@ import anyio
 import httpcore
 import pytest
 from support.aio_books import FAIRLY, serves, settled, until
+from support.books import exchange_of
 from support.cancelling import STEPS, run, turns
 from support.certificates import client_context, server_context
 from support.h2_server import H2Server
-from support.raw_server import HANG, RawServer
+from support.raw_server import RawServer
 
-from triton_otel import _clock
 from triton_otel.pool import AsyncConnectionPool, PoolClosed
-from triton_otel.wire.phases import Attempt
 
 
 async def streams(pool: AsyncConnectionPool, url: str) -> None:
@@ -23,9 +22,7 @@ async def streams(pool: AsyncConnectionPool, url: str) -> None:
 
 
 async def exchanges(pool: AsyncConnectionPool, url: str) -> None:
-    now, target = _clock.now(), httpcore.URL(url)
-    request = httpcore.Request("POST", target, headers=[("Host", "h"), ("Content-Length", "300")], content=b"y" * 300)
-    _, _, body = await pool.exchange(request, Attempt(now, now + HANG), None)
+    _, _, body = await pool.exchange(*exchange_of(url), None)
     assert bytes(body) in (b"y" * 300, b"ok")
 
 

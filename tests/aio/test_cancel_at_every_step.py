@@ -8,13 +8,12 @@ import anyio
 import httpcore
 import pytest
 from support.aio_books import FAIRLY, serves, settled, until
+from support.books import exchange_of
 from support.cancelling import EACH_WAY, STEPS, Work, run, turns
 from support.certificates import client_context, server_context
 from support.raw_server import Peer, RawServer
 
-from triton_otel import _clock
 from triton_otel.pool import AsyncConnectionPool
-from triton_otel.wire.phases import Attempt
 
 
 async def streams(pool: AsyncConnectionPool, url: str) -> None:
@@ -23,9 +22,7 @@ async def streams(pool: AsyncConnectionPool, url: str) -> None:
 
 
 async def exchanges(pool: AsyncConnectionPool, url: str) -> None:
-    now, target = _clock.now(), httpcore.URL(url)
-    request = httpcore.Request("POST", target, headers=[("Host", "h"), ("Content-Length", "300")], content=b"y" * 300)
-    _, _, body = await pool.exchange(request, Attempt(now, now + 20.0), None)
+    _, _, body = await pool.exchange(*exchange_of(url), None)
     assert bytes(body) == b"y" * 300
 
 

@@ -17,7 +17,7 @@ import asyncio, logging, ssl, trio, anyio
 logging.getLogger("asyncio").setLevel(logging.ERROR)
 url, pem, kind = sys.argv[1:4]
 from support.aio_books import serves as aserves
-from support.forking import ended, in_child
+from support.forking import ended, in_child, must_be_closed
 from triton_otel.pool import AsyncConnectionPool
 context = ssl.create_default_context(cadata=pem) if url.startswith("https") else None
 run = trio.run if kind == "trio" else lambda main: asyncio.run(main())
@@ -126,12 +126,7 @@ async def main():
     done_read, done_write = os.pipe()
     def child():
         os.close(write)
-        try:
-            os.fstat(fd)
-        except OSError:
-            pass
-        else:
-            raise AssertionError("the descriptor is still open in the child")
+        must_be_closed(fd)
         os.write(done_write, b"x")
         os.read(read, 1)
     pid = in_child(child)

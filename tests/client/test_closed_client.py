@@ -7,7 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from support.at_lines import AtLine, each_line
+from support.at_lines import beside, each_line
 from support.client_room import INPUTS, PATIENCE, assert_serves, books
 
 from triton_otel import ClientClosed, ConfigError, ConnectionPoolConfig, InferResult, TritonClient
@@ -188,22 +188,16 @@ def test_closing_at_each_line(server, used):
         client = TritonClient(server.url)
         if used:
             assert_serves(client)
-        closer = threading.Thread(target=client.close)
 
-        def close():
-            closer.start()
-            # It may need a lock that the request holds here.
-            closer.join(0.01)
+        def infer():
+            with contextlib.suppress(ClientClosed):
+                client.infer("identity", INPUTS)
 
-        at = AtLine(number, close)
-        with contextlib.suppress(ClientClosed):
-            at.run(lambda: client.infer("identity", INPUTS))
-        if at.place is not None:
-            closer.join(PATIENCE)
+        place = beside(number, infer, client.close)
         client.close()
-        assert books(client.pool_stats()) == (0, 0, 0, 0), at.place
+        assert books(client.pool_stats()) == (0, 0, 0, 0), place
         server.wait_for(lambda: server.connections_open == 0)
-        return at.place
+        return place
 
     places = each_line(one, every=2)
     assert any("client/core.py" in place for place in places)

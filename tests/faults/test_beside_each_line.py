@@ -1,28 +1,20 @@
-"""What others do at each line that a request comes by: ask as well, evict, open ahead, hang up, fork.
-
-Each gets a moment at the line.  Where it needs a lock that the request holds it goes on beside it.
-"""
+"""What others do at each line that a request comes by: ask as well, evict, open ahead, hang up, fork."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from collections.abc import Callable
 
 import httpcore
 import pytest
-from support.at_lines import AtLine, each_line
-from support.books import at_rest, check, serves
+from support.at_lines import beside, each_line
+from support.books import FAIRLY, at_rest, check, exchange_of, get, serves
 from support.forking import ended, in_child
-from support.raw_server import HANG, RawServer, wait_for
+from support.raw_server import RawServer, wait_for
 
 from triton_otel import _clock
 from triton_otel.pool import ConnectionPool
-from triton_otel.wire.phases import Attempt
-
-A_MOMENT = 0.005
-FAIRLY = {"timeout": {"pool": HANG, "connect": HANG, "read": HANG, "write": HANG}}
 
 Action = Callable[[ConnectionPool, RawServer, RawServer], object]
 
@@ -43,9 +35,7 @@ def asks_for_a_moment(pool: ConnectionPool, server: RawServer, other: RawServer)
 
 
 def drops_an_answer(pool: ConnectionPool, server: RawServer, other: RawServer) -> None:
-    target = httpcore.URL(server.url)
-    request = httpcore.Request("GET", target, headers=[(b"Host", target.host)], extensions=FAIRLY)
-    pool.handle_request(request)
+    pool.handle_request(get(server.url, **FAIRLY))
 
 
 def opens_ahead(pool: ConnectionPool, server: RawServer, other: RawServer) -> None:
@@ -73,38 +63,8 @@ def asks_for_the_numbers(pool: ConnectionPool, server: RawServer, other: RawServ
     assert len(pool.connections) <= 1
 
 
-class Beside:
-    """A request, at one line of which another thread does something."""
-
-    def __init__(self, number: int, request: Callable[[], object], action: Callable[[], object]) -> None:
-        failed: list[BaseException] = []
-
-        def act() -> None:
-            try:
-                action()
-            except BaseException as error:
-                failed.append(error)
-
-        thread = threading.Thread(target=act)
-
-        def begin() -> None:
-            thread.start()
-            thread.join(A_MOMENT)
-
-        at = AtLine(number, begin)
-        at.run(request)
-        self.place = at.place
-        if at.place is not None:
-            thread.join(HANG)
-            assert not thread.is_alive(), at.place
-        if failed:
-            raise AssertionError(f"beside {at.place}") from failed[0]
-
-
 def exchange(pool: ConnectionPool, url: str) -> None:
-    now, target = _clock.now(), httpcore.URL(url)
-    request = httpcore.Request("POST", target, headers=[("Host", "h"), ("Content-Length", "300")], content=b"y" * 300)
-    _, _, body = pool.exchange(request, Attempt(now, now + HANG), None)
+    _, _, body = pool.exchange(*exchange_of(url), None)
     assert bytes(body) == b"y" * 300
 
 
@@ -125,14 +85,14 @@ def test_another_thread(action: Action, used: bool) -> None:
 
                 if used:
                     serves(pool, server.url)
-                beside = Beside(number, request, lambda: action(pool, server, other))
-                stats = at_rest(pool.stats, f"a quiet pool after {beside.place}")
+                place = beside(number, request, lambda: action(pool, server, other))
+                stats = at_rest(pool.stats, f"a quiet pool after {place}")
                 unused = stats.opened - stats.acquired_new
                 assert 0 <= unused <= (action is opens_ahead)
                 check(stats, unused=unused)
                 serves(pool, server.url, unused=pool.stats().opened - pool.stats().acquired_new)
-            wait_for(lambda: server.has_settled(0) and other.has_settled(0), f"the end of the sockets, {beside.place}")
-            return beside.place
+            wait_for(lambda: server.has_settled(0) and other.has_settled(0), f"the end of the sockets, {place}")
+            return place
 
         places = each_line(one, every=3)
     assert server.peak == 1
@@ -157,7 +117,7 @@ def test_a_fork(used: bool) -> None:
             with ConnectionPool(max_connections=1) as pool:
                 if used:
                     serves(pool, server.url)
-                beside = Beside(
+                place = beside(
                     number,
                     lambda: exchange(pool, server.url),
                     lambda: children.append(in_child(lambda: child(pool))),
@@ -165,7 +125,7 @@ def test_a_fork(used: bool) -> None:
                 for pid in children:
                     ended(pid)
                 serves(pool, server.url)
-            wait_for(lambda: server.has_settled(0), f"the end of the sockets, {beside.place}")
-            return beside.place
+            wait_for(lambda: server.has_settled(0), f"the end of the sockets, {place}")
+            return place
 
         assert any("pool/leases.py" in place for place in each_line(one, every=5))

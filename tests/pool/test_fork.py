@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no for
 START = """
 url, pem = sys.argv[1:3]
 import ssl
-from support.forking import ended, in_child
+from support.forking import ended, in_child, must_be_closed
 context = ssl.create_default_context(cadata=pem) if url.startswith("https") else None
 
 pool = ConnectionPool(max_connections=3, ssl_context=context, keepalive_expiry=60.0)
@@ -85,12 +85,7 @@ read, write = os.pipe()
 done_read, done_write = os.pipe()
 def child():
     os.close(write)
-    try:
-        os.fstat(fd)
-    except OSError:
-        pass
-    else:
-        raise AssertionError("the descriptor is still open in the child")
+    must_be_closed(fd)
     os.write(done_write, b"x")
     os.read(read, 1)
 pid = in_child(child)

@@ -61,7 +61,7 @@ def test_no_socket_is_opened_before_the_one_that_is_closed_is_gone(
 def test_a_forked_child_does_not_wait_for_locks_of_the_parents_threads(place: H2Server) -> None:
     program = """
 import ssl
-from support.forking import ended, in_child
+from support.forking import ended, in_child, must_be_closed
 url, pem = sys.argv[1:3]
 secure = url.startswith("https")
 pool = ConnectionPool(http1=secure, http2=True, ssl_context=ssl.create_default_context(cadata=pem))
@@ -76,12 +76,7 @@ def hold():
 holder = Background(hold)
 assert held.wait(20)
 def child():
-    try:
-        os.fstat(fd)
-    except OSError:
-        pass
-    else:
-        raise AssertionError("the descriptor is still open in the child")
+    must_be_closed(fd)
     assert pool.request("GET", url).content == b"ok"
 ended(in_child(child))
 over.set()

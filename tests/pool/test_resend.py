@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import httpcore
 import pytest
-from support.books import serves, settled
+from support.books import FAIRLY, serves, settled
 from support.certificates import client_context, server_context
 from support.raw_server import Peer, RawServer
 
@@ -35,9 +35,6 @@ def ends(how: str) -> Callable[[Peer], None]:
             peer.send(b"\x00\x01\x02\x03\r\n\r\n")
 
     return handler
-
-
-FAIRLY = {"timeout": {"read": 10.0, "connect": 10.0, "write": 10.0, "pool": 10.0}}
 
 
 @pytest.mark.parametrize("tls", [False, True])

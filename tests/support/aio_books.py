@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 
 import anyio
-from support.books import check
+from support.books import FAIRLY, check
 from support.raw_server import HANG
 
 from triton_otel.pool import AsyncConnectionPool, PoolStats
 
-FAIRLY = {"timeout": {"pool": 10.0, "connect": 10.0, "read": 10.0, "write": 10.0}}
+__all__ = ["FAIRLY", "serves", "settled", "until"]
 
 
 async def until(what: Callable[[], object], text: str = "") -> None:

@@ -8,8 +8,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from support.raw_server import Background
+
 import triton_otel
 
+_A_MOMENT = 0.005
 _ROOT = f"{Path(triton_otel.__file__).parent}/"
 
 
@@ -48,11 +51,42 @@ class AtLine:
         return self._step
 
 
+def beside(number: int, call: Callable[[], object], action: Callable[[], object]) -> str | None:
+    """Run a call, before one of whose lines another thread begins to do something; return when both are over.
+
+    The other thread gets a moment there.  Where it needs a lock that the call holds it goes on beside it.
+
+    Parameters:
+        number: Which line, as of :class:`AtLine`.
+        call: The call, in this thread; what it raises is passed on.
+        action: What the other thread does.
+
+    Returns:
+        File and line where it began; ``None`` where the call was over before.
+
+    Raises:
+        AssertionError: The action failed, or hangs.
+    """
+    others: list[Background] = []
+
+    def begin() -> None:
+        others.append(Background(action))
+        others[0].wait(_A_MOMENT)
+
+    at = AtLine(number, begin)
+    at.run(call)
+    for other in others:
+        outcome = other.outcome()
+        if isinstance(outcome, BaseException):
+            raise AssertionError(f"beside {at.place}") from outcome
+    return at.place
+
+
 def each_line(round_of: Callable[[int], str | None], every: int = 1) -> list[str]:
     """Call ``round_of`` with the numbers of lines until it returns ``None``; return what it returned before.
 
     Parameters:
-        round_of: Makes one :class:`AtLine`, checks what comes of it, and returns its place.
+        round_of: Calls :func:`beside`, checks what comes of it, and returns its place.
         every: How many lines to go on after each.
     """
     number = 0

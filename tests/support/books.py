@@ -7,7 +7,11 @@ from collections.abc import Callable
 import httpcore
 from support.raw_server import wait_for
 
+from triton_otel import _clock
 from triton_otel.pool import ConnectionPool, PoolStats
+from triton_otel.wire.phases import Attempt
+
+FAIRLY = {"timeout": {"pool": 10.0, "connect": 10.0, "read": 10.0, "write": 10.0}}
 
 
 def check(stats: PoolStats, *, opening: int = 0, unused: int = 0) -> None:
@@ -51,7 +55,7 @@ def settled(pool: ConnectionPool, *, unused: int = 0) -> PoolStats:
 
 def serves(pool: ConnectionPool, url: str, *, unused: int = 0) -> PoolStats:
     """Send one more request; it must be answered, and the books must be exact after it, ``unused`` as there."""
-    response = pool.request("GET", url, extensions={"timeout": {"pool": 10, "connect": 10, "read": 10, "write": 10}})
+    response = pool.request("GET", url, extensions=FAIRLY)
     assert (response.status, response.content) == (200, b"ok")
     return settled(pool, unused=unused)
 
@@ -60,3 +64,10 @@ def get(url: str, **extensions: object) -> httpcore.Request:
     """Return a GET request."""
     target = httpcore.URL(url)
     return httpcore.Request("GET", target, headers=[(b"Host", target.host)], extensions=extensions)
+
+
+def exchange_of(url: str) -> tuple[httpcore.Request, Attempt]:
+    """Return a small POST, whose body is ``b"y" * 300``, and an attempt at it: what a pool's ``exchange`` is given."""
+    now, target = _clock.now(), httpcore.URL(url)
+    request = httpcore.Request("POST", target, headers=[("Host", "h"), ("Content-Length", "300")], content=b"y" * 300)
+    return request, Attempt(now, now + 20.0)

@@ -8,7 +8,7 @@ import traceback
 import warnings
 from collections.abc import Callable
 
-__all__ = ["ended", "in_child"]
+__all__ = ["ended", "in_child", "must_be_closed"]
 
 
 def in_child(work: Callable[[], object]) -> int:
@@ -33,3 +33,12 @@ def in_child(work: Callable[[], object]) -> int:
 def ended(pid: int) -> None:
     """Wait for a child, which must have done its work."""
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def must_be_closed(fd: int) -> None:
+    """Check that a descriptor that the parent has is not open in this child."""
+    try:
+        os.fstat(fd)
+    except OSError:
+        return
+    raise AssertionError("the descriptor is still open in the child")

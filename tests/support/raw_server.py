@@ -345,6 +345,10 @@ class Background:
         """Whether it has not come back yet."""
         return self._thread.is_alive()
 
+    def wait(self, seconds: float) -> None:
+        """Wait until it has come back, or for so long."""
+        self._thread.join(seconds)
+
     def outcome(self) -> object:
         """Return what came back, an exception as a value; a hang fails the test."""
         self._thread.join(HANG)
