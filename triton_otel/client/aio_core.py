@@ -16,6 +16,7 @@ from triton_otel.pool.aio import AsyncConnectionPool
 from triton_otel.pool.tasks import call_soon, finished
 from triton_otel.pool.waiting import PoolClosed
 from triton_otel.wire.aio.runtime import running_loop
+from triton_otel.wire.stream import POOL_CLOSED
 
 if TYPE_CHECKING:
     from triton_otel.options import ClientConfig, ConnectionPoolConfig
@@ -95,12 +96,12 @@ class AsyncClientCore(Core):
         """
         try:
             if self._closed:
-                raise PoolClosed("the connection pool was closed")
+                raise PoolClosed(POOL_CLOSED)
             return await self.pool.exchange(request, attempt, queue_timeout)
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             if self._closed and not isinstance(error, PoolClosed):
                 # Breaking a connection off shows as whatever its task was doing: a reset, a half answer.
-                raise PoolClosed("the connection pool was closed") from error
+                raise PoolClosed(POOL_CLOSED) from error
             raise
         finally:
             if self._closed:

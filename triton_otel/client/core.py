@@ -18,6 +18,7 @@ from triton_otel.pool.waiting import PoolClosed
 from triton_otel.telemetry.fallback import StatsLog
 from triton_otel.telemetry.setups import SetupSpans
 from triton_otel.wire.connect import BoundedBackend
+from triton_otel.wire.stream import POOL_CLOSED
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
@@ -180,12 +181,12 @@ class ClientCore(Core):
         """
         try:
             if self._closed:
-                raise PoolClosed("the connection pool was closed")
+                raise PoolClosed(POOL_CLOSED)
             return self.pool.exchange(request, attempt, queue_timeout)
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             if self._closed and not isinstance(error, PoolClosed):
                 # Breaking a connection off shows as whatever its thread was doing: a reset, a half answer.
-                raise PoolClosed("the connection pool was closed") from error
+                raise PoolClosed(POOL_CLOSED) from error
             raise
         finally:
             if self._closed:

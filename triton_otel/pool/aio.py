@@ -31,7 +31,7 @@ from triton_otel.wire.aio.stream import TaskLink, WatchedAsyncBackend
 from triton_otel.wire.limits import EXTENSION, bounded, check_response
 from triton_otel.wire.message import WireRequest
 from triton_otel.wire.phases import Attempt
-from triton_otel.wire.stream import opening
+from triton_otel.wire.stream import POOL_CLOSED, opening
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -324,7 +324,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
         opened = partial(self._opened, slot, attempt)
         slot.link = TaskLink(attempt, opened, handshakes(self._proxy, request.url.scheme))
         if slot.state == CLOSED:
-            raise PoolClosed("the connection pool was closed")
+            raise PoolClosed(POOL_CLOSED)
         slot.connection = connection = self.create_connection(request.url.origin)
         if slot.shared and type(connection) is AsyncMultiplexConnection:
             connection.on_streams = partial(self._leases.turned_out, slot)

@@ -25,6 +25,7 @@ from triton_otel.pool.slot import (
 from triton_otel.pool.waiting import PoolClosed, QueueFull, ThreadWaiter, patience
 from triton_otel.wire.connection import HTTPConnection
 from triton_otel.wire.http11 import IDLE as READY
+from triton_otel.wire.stream import POOL_CLOSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,7 +126,7 @@ class ThreadLeases:
                     return fresh
                 fresh = self._state.stale(slot, why)
         except PoolWasClosed:
-            raise PoolClosed("the connection pool was closed") from None
+            raise PoolClosed(POOL_CLOSED) from None
         return self._checked(fresh)
 
     def _start_over(self, slot: Slot, attempt: Attempt, why: str, resend: bool, timeout: float | None) -> Slot:
@@ -145,7 +146,7 @@ class ThreadLeases:
             with self._lock:
                 got, woken = self._state.leave(slot, now, why, dead=dead, resend=resend, join=True)
         except PoolWasClosed:
-            raise PoolClosed("the connection pool was closed") from None
+            raise PoolClosed(POOL_CLOSED) from None
         attempt.resend_count += resend
         self._wake(woken)
         if timeout is not None:
@@ -352,7 +353,7 @@ class ThreadLeases:
                     self._state.failed(slot, None)
                 raise PoolWasClosed
         except PoolWasClosed:
-            raise PoolClosed("the connection pool was closed") from None
+            raise PoolClosed(POOL_CLOSED) from None
         except BaseException:
             self._give_back(slot)
             raise

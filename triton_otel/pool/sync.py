@@ -24,7 +24,7 @@ from triton_otel.wire.limits import bounded
 from triton_otel.wire.message import PlannedRequest
 from triton_otel.wire.multiplex import MultiplexConnection
 from triton_otel.wire.phases import Attempt
-from triton_otel.wire.stream import Link, WatchedBackend, opening
+from triton_otel.wire.stream import POOL_CLOSED, Link, WatchedBackend, opening
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -282,7 +282,7 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
         slot.link.thread = get_ident()
         if slot.state == CLOSED:
             # The order matters: close() marks the slot and looks for the link, so one of the two sees the other.
-            raise PoolClosed("the connection pool was closed")
+            raise PoolClosed(POOL_CLOSED)
         slot.connection = connection = self.create_connection(request.url.origin)
         if slot.shared and type(connection) is MultiplexConnection:
             connection.on_streams = partial(self._leases.turned_out, slot)

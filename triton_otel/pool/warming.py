@@ -18,7 +18,7 @@ from triton_otel.wire.aio.connection import AsyncHTTPConnection
 from triton_otel.wire.aio.stream import TaskLink
 from triton_otel.wire.connection import HTTPConnection
 from triton_otel.wire.phases import Attempt
-from triton_otel.wire.stream import Link, opening
+from triton_otel.wire.stream import POOL_CLOSED, Link, opening
 
 if TYPE_CHECKING:
     from triton_otel.pool.leases import ThreadLeases
@@ -91,7 +91,7 @@ class _Warming:
         link.thread = get_ident()
         if slot.state == CLOSED:
             # The order matters: close() marks the slot and looks for the link, so one of the two sees the other.
-            raise PoolClosed("the connection pool was closed")
+            raise PoolClosed(POOL_CLOSED)
         slot.connection = self._make()
         return slot.connection
 
