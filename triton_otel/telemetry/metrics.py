@@ -100,7 +100,7 @@ class Instruments:
             metric = METRICS[name]
             create = meter.create_observable_gauge if metric.kind == "gauge" else meter.create_observable_counter
             create(name, [self._callback(index, rows)], unit=metric.unit, description=metric.text)
-        duration = made(meter, names.REQUEST_DURATION)
+        self.duration = duration = made(meter, names.REQUEST_DURATION)
         self._record = quick_record(duration) or duration.record
         self.wait_time = made(meter, names.CONNECTIONS_WAIT_TIME)
         self.create_time = made(meter, names.CONNECTIONS_CREATE_TIME)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from opentelemetry.propagators.textmap import TextMapPropagator
     from opentelemetry.trace import Span, SpanContext
 
-__all__ = ["Headers", "inject", "suppressed"]
+__all__ = ["Headers", "adds_nothing", "inject", "suppressed"]
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -130,6 +130,12 @@ def _writes_w3c(propagator: TextMapPropagator) -> bool:
         known = TraceContextTextMapPropagator in kinds and all(kind in _W3C for kind in kinds)
         _judged = (propagator, known)
     return known
+
+
+def adds_nothing() -> bool:
+    """Tell whether the application's propagator is known to write nothing where there is neither span nor baggage."""
+    judged, known = _judged
+    return known and judged is _propagator()
 
 
 def _traceparent(span_context: SpanContext, context: Context) -> bytes | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 from opentelemetry import trace
-from opentelemetry.context import get_current
+from opentelemetry.context import Context, get_current
 from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode, set_span_in_context
 
 from triton_otel import _clock
@@ -20,12 +20,12 @@ from triton_otel.telemetry import names
 from triton_otel.telemetry.clean import Clean, clean
 from triton_otel.telemetry.logs import tell_failure
 from triton_otel.telemetry.metrics import model_label
-from triton_otel.telemetry.propagation import inject, suppressed
+from triton_otel.telemetry.propagation import adds_nothing, inject, suppressed
 from triton_otel.telemetry.quickspans import quick_start_span
 from triton_otel.telemetry.quiet import note
+from triton_otel.telemetry.standins import StandIns
 
 if TYPE_CHECKING:
-    from opentelemetry.context import Context
     from opentelemetry.trace import Span, TracerProvider
 
     from triton_otel.options.config import TelemetryConfig
@@ -74,11 +74,13 @@ class RouteLike(Protocol):
 class _Known:
     """What is the same for every request of a route."""
 
-    __slots__ = ("_by_outcome", "_series", "name", "start")
+    __slots__ = ("_by_outcome", "_series", "name", "start", "unseen")
 
     def __init__(self, name: str, start: Attributes, series: Attributes) -> None:
         self.name = name
         self.start = start
+        self.unseen = Call(None, Context(), 0, self)
+        """A request for whose span there is neither a place nor a parent."""
         self._series = series
         self._by_outcome: dict[tuple[int | None, str | None, str | None], Attributes] = {}
 
@@ -146,10 +148,12 @@ class RequestTelemetry:
         self._pool_name = str(pool_name)
         self._propagation = config.propagation
         self._record = None if instruments is None or config.metrics == "off" else instruments.record_request
-        self._start_span = None
+        self._start_span = tracer = None
         if config.spans != "off":
             tracer = trace.get_tracer(names.SCOPE, names.SCOPE_VERSION, tracer_provider, names.SCHEMA_URL)
             self._start_span = quick_start_span(tracer) or tracer.start_span
+        histogram = None if instruments is None or self._record is None else instruments.duration
+        self._stand_ins = StandIns(tracer, histogram)
         self._known: dict[tuple[str, str], _Known] = {}
 
     def close(self) -> None:
@@ -171,6 +175,8 @@ class RequestTelemetry:
         if context and suppressed(context):
             return Call(None, context, 0, None)
         known = self._known.get((route.method, route.path)) or self._learn(route)
+        if not context and self._stand_ins.no_spans() and (self._propagation == "off" or adds_nothing()):
+            return known.unseen
         start_ns = time.time_ns() - int((_clock.now() - started) * 1e9)
         span = None
         if self._start_span is not None:
@@ -219,6 +225,8 @@ class RequestTelemetry:
                 error_type, error = judged(status, error_type, error, cancelled=cancelled, expected=expected)
                 if error is not None:
                     tell_failure(known.name, call.context, call.span, attempt, error_type, error)
+            elif call.span is None and self._stand_ins.no_durations():
+                return
             duration_ns = max(0, round((attempt.ended - attempt.started) * 1e9))
             if call.span is not None:
                 self._end_span(call.span, call.start_ns + duration_ns, attempt, status, error_type, error)
