@@ -61,6 +61,7 @@ FULL = Form(
         "configure()",
         "fast_exporter()",
         "stock exporters",
+        "switched off",
     ),
     async_modes=("default", "off", "sampled 10 %", "configure()", "stock exporters"),
     tls_sizes=("small", "64 KB", "1 MB", "16 MB"),

@@ -16,6 +16,7 @@ MODES = {
     "configure()": "telemetry.configure(), every span and the metrics over OTLP",
     "stock exporters": "the SDK's batch processor and OTLP exporters put together by hand, every span and the metrics",
     "fast_exporter()": "the same, with telemetry.fast_exporter() around the exporter of the spans",
+    "switched off": "stock exporters with TRITON_OTEL_TELEMETRY_FAST_EXPORT=false: all left to the SDK and its encoder",
 }
 """The ways, and what each is."""
 
@@ -74,10 +75,13 @@ def _by_hand(mode: str) -> Providers:
     from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
     from triton_otel.telemetry import fast_exporter
+    from triton_otel.telemetry.exporters import FAST_EXPORT
 
     reader: MetricReader = InMemoryMetricReader()
     exporter: SpanExporter = null_exporter()
-    if mode in ("stock exporters", "fast_exporter()"):
+    if mode == "switched off":
+        os.environ[FAST_EXPORT] = "false"
+    if mode in ("stock exporters", "fast_exporter()", "switched off"):
         reader, exporter = PeriodicExportingMetricReader(OTLPMetricExporter()), OTLPSpanExporter()
         if mode == "fast_exporter()":
             exporter = fast_exporter(exporter)

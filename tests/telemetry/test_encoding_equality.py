@@ -1,4 +1,4 @@
-"""Our encoder and the stock one write messages that are equal, whatever the spans are."""
+"""Our encoder and the stock one write messages that are equal, whatever the spans are and whoever made them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
+from triton_otel.telemetry.encoding import among
 from triton_otel.telemetry.encoding.spans import SpanEncoder
+from triton_otel.telemetry.quickattributes import QuickAttributes
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
 KEY = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=8)
@@ -62,8 +64,10 @@ TIME = st.integers(0, 2**64 - 1)
 
 @st.composite
 def bounded(draw, attributes):
-    """Attributes as the SDK holds them, of which some may have been dropped."""
-    made = BoundedAttributes(draw(st.sampled_from([None, 128])), draw(attributes), immutable=False)
+    """Attributes as the SDK holds them or as a span of ours does, of which some may have been dropped."""
+    made = draw(st.sampled_from([BoundedAttributes, QuickAttributes]))(
+        draw(st.sampled_from([None, 128])), draw(attributes), immutable=False
+    )
     made.dropped = draw(st.sampled_from([0, 0, 1, 300]))
     return made
 
@@ -107,7 +111,10 @@ ENCODER = SpanEncoder(encode_spans)
 @settings(max_examples=80, deadline=None)
 @given(batches())
 def test_equal_messages(spans):
-    assert ExportTraceServiceRequest.FromString(ENCODER(spans)) == encode_spans(spans)
+    expected = encode_spans(spans)
+    assert ExportTraceServiceRequest.FromString(ENCODER(spans)) == expected
+    # Some by us and some by the stock encoder.
+    assert among._proven()(spans) == expected
 
 
 def test_not_a_number_keeps_its_bits():

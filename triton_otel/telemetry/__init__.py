@@ -48,9 +48,11 @@ def configure(
 def fast_exporter(exporter: Exporter) -> Exporter:
     """Have an OTLP span exporter that you made take its bytes from our encoder, as those of :func:`configure` do.
 
-    What arrives is the same, whoever made the spans; what the encoder does not know goes through the stock one.  The
-    exporter keeps its transport, retries, TLS and settings.  Where its version has another shape than expected it stays
-    as it is, and the log says why at DEBUG.  ``TRITON_OTEL_TELEMETRY_FAST_EXPORT=false`` leaves it as it is as well.
+    What arrives is the same, whoever made the spans; what the encoder does not know goes through the stock one.
+    Without this call only the spans of our clients go through it, from when the first of them is made.
+
+    The exporter keeps its transport, retries, TLS and settings.  Where its version has another shape than expected it
+    stays as it is, and the log says why at DEBUG.  ``TRITON_OTEL_TELEMETRY_FAST_EXPORT=false`` leaves it as it is too.
 
     Parameters:
         exporter: An ``OTLPSpanExporter`` of ``opentelemetry-exporter-otlp``, for gRPC or HTTP, before it has exported.

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from triton_otel.errors import ConfigError
 
-__all__ = ["checked", "exporters", "fast_export_wanted", "fast_exporter", "quickened"]
+__all__ = ["SPAN_EXPORTERS", "checked", "exporters", "fast_export_wanted", "fast_exporter", "quickened"]
 
 Exporter = TypeVar("Exporter")
 
@@ -22,7 +22,10 @@ _OTLP = {
     ("metrics", "grpc"): ("opentelemetry.exporter.otlp.proto.grpc.metric_exporter", "OTLPMetricExporter"),
     ("metrics", "http/protobuf"): ("opentelemetry.exporter.otlp.proto.http.metric_exporter", "OTLPMetricExporter"),
 }
-_SPAN_EXPORTERS = {".".join(place) for (signal, _), place in _OTLP.items() if signal == "traces"}
+SPAN_EXPORTERS = tuple(place for (signal, _), place in _OTLP.items() if signal == "traces")
+"""Module and name of the stock classes."""
+
+_SPAN_EXPORTERS = {".".join(place) for place in SPAN_EXPORTERS}
 _PROTOCOLS = ("grpc", "http/protobuf")
 
 

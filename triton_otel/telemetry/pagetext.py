@@ -128,9 +128,10 @@ on the client's side and Triton's mode `opentelemetry`, set `telemetry.propagati
 
 - `triton_otel.telemetry.configure()` sets the SDK and its exporters up from the `OTEL_*` variables; the client itself
   never sets a provider, and uses the global ones or those it is given. It may be made before they are.
-- A program that makes its OTLP exporter itself can give it the encoder of `configure()`, which needs a seventh of the
-  stock one's time: `BatchSpanProcessor(triton_otel.telemetry.fast_exporter(OTLPSpanExporter()))`. What arrives is the
-  same, of every library's spans.
+- Where a program made its stock OTLP exporters itself, they take the client's spans from the encoder of `configure()`,
+  which needs a seventh of the stock one's time, and those of other libraries from their own.
+  `BatchSpanProcessor(triton_otel.telemetry.fast_exporter(OTLPSpanExporter()))` gives it all of them. What arrives is
+  the same either way; `TRITON_OTEL_TELEMETRY_FAST_EXPORT=false` leaves everything to the stock encoder.
 - **OTLP**: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_PROTOCOL` (`grpc` or `http/protobuf`) and so on.
 - **Prometheus without a collector**: `pip install 'triton-otel[prometheus]'` and
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Callable, ItemsView, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.attributes import BoundedAttributes
-
 from triton_otel.telemetry import names
-from triton_otel.telemetry.clean import needs_no_cleaning
+from triton_otel.telemetry.adopting import adopt_exporters
 from triton_otel.telemetry.proof import new_fields, prove
+from triton_otel.telemetry.quickattributes import QuickAttributes
 from triton_otel.telemetry.quickstart import direct_start_span, finishing
 from triton_otel.telemetry.quiet import note
 from triton_otel.telemetry.swapping import adoptable, swapped
@@ -27,34 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["QuickAttributes", "quick_provider", "quick_start_span"]
 
 
-class QuickAttributes(BoundedAttributes):
-    """The SDK's attributes; those that need no cleaning, and leave no other out, are taken at once."""
-
-    def _set_items(self, attributes: Mapping[str, Any]) -> None:
-        held = self._dict
-        if (
-            self._immutable
-            or self.max_value_len is not None
-            or (self.maxlen is not None and len(held) + len(attributes) > self.maxlen)
-            or not needs_no_cleaning(attributes)
-        ):
-            super()._set_items(attributes)
-            return
-        with self._lock:
-            if held:
-                # A key that is set again moves to the end.
-                for key in held.keys() & attributes.keys():
-                    del held[key]
-            held.update(attributes)
-
-    def items(self) -> ItemsView[str, Any]:
-        """Return the attributes; the SDK's would take the lock and look each of them up."""
-        held = self._dict
-        return (held if self._immutable else held.copy()).items()
-
-
 def quick_start_span(tracer: Any) -> Callable[..., Any] | None:
     """Return a quick way to start spans of a tracer that somebody else has set up; ``None`` where there is none.
+
+    The stock exporters that its provider has take the spans from our encoder then.
 
     Parameters:
         tracer: A tracer of our scope.  It stays as it is.
@@ -65,7 +40,10 @@ def quick_start_span(tracer: Any) -> Callable[..., Any] | None:
     if not adoptable(tracer, "opentelemetry.sdk.trace", "Tracer", "start_span"):
         return None
     of, quick = _known() or (None, None)
-    return types.MethodType(quick, tracer) if quick is not None and of is type(tracer).start_span else None
+    if quick is None or of is not type(tracer).start_span:
+        return None
+    adopt_exporters(tracer.span_processor)
+    return types.MethodType(quick, tracer)
 
 
 def quick_provider(**settings: Any) -> TracerProvider:

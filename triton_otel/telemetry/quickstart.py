@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, TraceState
 
+from triton_otel.telemetry.adopting import adopt_exporters
 from triton_otel.telemetry.clean import Clean
 from triton_otel.telemetry.samplers import Rules
 
@@ -67,6 +68,9 @@ class _Plan:
 
         self.sampler = tracer.sampler
         self.resource = tracer.resource
+        self.processors: tuple[Any, ...] = ()
+        self.starters: tuple[Any, ...] = ()
+        """Those processors that a span's start matters to."""
         self.rules: Rules | None = None
         if (type(tracer._tracer_metrics), type(tracer.id_generator)) == (NoOpTracerMetrics, RandomIdGenerator):
             with contextlib.suppress(LookupError):
@@ -82,6 +86,16 @@ class _Plan:
             "_record_end_metrics": noop,
         }
 
+    def look_at(self, processors: tuple[Any, ...]) -> None:
+        """Learn which processors the tracer has; there may be more of them at any time."""
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+        # The one for batches does nothing at a start.
+        self.starters = tuple(each for each in processors if type(each) is not BatchSpanProcessor)
+        self.processors = processors
+        for each in processors:
+            adopt_exporters(each)
+
 
 def direct_start_span(kind_of_span: Any, otherwise: Callable[..., Any], fixed: dict[str, Any]) -> Callable[..., Any]:
     """Return a ``start_span`` for a tracer of the SDK that fills the span's fields itself.
@@ -91,8 +105,6 @@ def direct_start_span(kind_of_span: Any, otherwise: Callable[..., Any], fixed: d
         otherwise: The ``start_span`` for calls that are not those of a request.
         fixed: Fields of a new span that are the same for all, as the SDK sets them.
     """
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
-
     each_of = _each_of()
     fixed = {name: fixed[name] for name in _FIXED}
     new = object.__new__
@@ -135,10 +147,11 @@ def direct_start_span(kind_of_span: Any, otherwise: Callable[..., Any], fixed: d
         fields["_start_time"] = start_time
         fields["_lock"] = threading.Lock()
         fields["_attributes"] = _held(kind_of_span.attributes_class, attributes, fields["_limits"])
-        for processor in each_of(fields["_span_processor"]):
-            # The one for batches does nothing here.
-            if type(processor) is not BatchSpanProcessor:
-                processor.on_start(span, parent_context=context)
+        processors = each_of(fields["_span_processor"])
+        if processors != plan.processors:
+            plan.look_at(processors)
+        for processor in plan.starters:
+            processor.on_start(span, parent_context=context)
         return span
 
     return start_span

@@ -23,6 +23,7 @@ from opentelemetry import metrics, trace
 from triton_otel import _clock
 from triton_otel.errors import ConfigError
 from triton_otel.telemetry import names
+from triton_otel.telemetry.adopting import leave_alone
 from triton_otel.telemetry.exporters import checked, exporters, fast_export_wanted, quickened
 from triton_otel.telemetry.forked import renew_in_children
 from triton_otel.telemetry.quickmetrics import quick_meter_provider
@@ -262,6 +263,9 @@ def _tracer_provider(
         made.append(exporter.shutdown)
         if fast_export:
             quickened(exporter)
+        else:
+            # A client that is made later would find it.
+            leave_alone(exporter)
         processor = checked("OTEL_BSP_*", partial(BatchSpanProcessor, exporter))
         made[-1] = processor.shutdown
         parts.append(exporter)

@@ -20,7 +20,7 @@ from triton_otel.telemetry.swapping import UnknownShapeError, swapped
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
-__all__ = ["quicken"]
+__all__ = ["quicken", "samples"]
 
 _QUICK: weakref.WeakSet[Any] = weakref.WeakSet()
 """The exporters that have it."""
@@ -59,10 +59,10 @@ def _encoder() -> SpanEncoder:
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
     encoder = SpanEncoder(encode_spans)
-    samples = _samples()
-    if ExportTraceServiceRequest.FromString(encoder(samples)) != encode_spans(samples):
+    given = samples()
+    if ExportTraceServiceRequest.FromString(encoder(given)) != encode_spans(given):
         raise UnknownShapeError("the stock encoder writes something else")
-    for sample in samples:
+    for sample in given:
         # What would raise here would go through the stock encoder each time, which is slower than that alone.
         encoder.span(sample)
     return encoder
@@ -117,7 +117,7 @@ def _http(exporter: Any, encoder: SpanEncoder) -> None:
     raise UnknownShapeError("another way to export")
 
 
-def _samples() -> list[ReadableSpan]:
+def samples() -> list[ReadableSpan]:
     """Return spans in which everything occurs that the encoder writes by itself."""
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan
