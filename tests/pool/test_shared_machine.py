@@ -40,6 +40,7 @@ class SharedBooksMachine(RuleBasedStateMachine):
         self.now = 1000.0
         self.state = PoolState(**limits, jitter=lambda: 0.5, may_share=lambda key: key[0] == b"https")
         self.leases: list[Lease] = []
+        self.warming: list[Slot] = []
         self.waiting: list[Waiter] = []
         self.closing: list[Slot] = []
         self.granted: list[Waiter] = []
@@ -124,6 +125,34 @@ class SharedBooksMachine(RuleBasedStateMachine):
         if slot.state == LEASED:
             assert slot.shared == (kind == "h2" and slot.key is not PLAIN)
             assert not slot.party
+
+    @rule(key=st.sampled_from([SHARED, SHARED, PLAIN]))
+    def warm(self, key: Any) -> None:
+        slot = self.state.warm(key)
+        if slot is not None:
+            assert slot.state == OPENING
+            self.warming.append(slot)
+
+    @precondition(lambda self: self.warming)
+    @rule(number=pick, streams=st.sampled_from([None, 0, 1, 2, 4]))
+    def warmed(self, number: int, streams: int | None) -> None:
+        self.event()
+        slot = self.warming.pop(number % len(self.warming))
+        joined = bool(slot.party)
+        waiter, surplus = self.state.warmed(slot, self.now, streams)
+        self.closes(surplus)
+        self.woken(waiter)
+        if joined:
+            assert slot.state == LEASED, "the first of them has it"
+            assert bool(slot.party) <= (streams is None)
+        if slot.state in (IDLE, LEASED) and streams is not None:
+            assert slot.shared == (streams > 0 and slot.key is not PLAIN)
+
+    @precondition(lambda self: self.warming)
+    @rule(number=pick, error_type=st.sampled_from([None, "connection_refused"]))
+    def not_warmed(self, number: int, error_type: str | None) -> None:
+        self.event()
+        self.woken(self.state.failed(self.warming.pop(number % len(self.warming)), error_type))
 
     @rule(number=pick, streams=st.integers(1, 5))
     def turned_out(self, number: int, streams: int) -> None:
@@ -257,7 +286,9 @@ class SharedBooksMachine(RuleBasedStateMachine):
         if not hasattr(self, "state"):
             return
         state, stats = self.state, self.state.snapshot()
-        holds = Counter([lease.slot for lease in self.leases] + [waiter.grant for waiter in self.granted])
+        holds = Counter(
+            [lease.slot for lease in self.leases] + [waiter.grant for waiter in self.granted] + self.warming
+        )
         live = {slot: count for slot, count in holds.items() if slot is not None and slot.state != CLOSED}
         joined = [waiter for waiter in self.waiting if waiter.party is not None]
         queued = [waiter for waiter in self.waiting if waiter.party is None]
@@ -295,9 +326,11 @@ class SharedBooksMachine(RuleBasedStateMachine):
         """Everything comes to rest, and the books serve one more request."""
         if not hasattr(self, "state"):
             return
-        while self.closing or self.leases or self.granted:
+        while self.closing or self.warming or self.leases or self.granted:
             if self.closing:
                 self.closed(0)
+            elif self.warming:
+                self.warmed(0, 2)
             elif self.granted:
                 self.granted_one(0, use=True)
             elif self.lease(0, opens=True) is not None:

@@ -269,10 +269,9 @@ def test_many_at_once_with_traffic(make_pool, server: RawServer) -> None:
     "arguments",
     [
         {"proxy": httpcore.Proxy("http://127.0.0.1:1")},
-        {"http2": True},
         {"proxy": httpcore.Proxy("socks5://127.0.0.1:1")},
     ],
-    ids=["proxy", "http2", "socks"],
+    ids=["proxy", "socks"],
 )
 def test_connections_that_only_a_request_opens_are_refused(make_pool, arguments) -> None:
     pool = make_pool(**arguments)

@@ -219,6 +219,8 @@ class H2Server:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
+            # Each frame in its own time: what is sent after another one is there when it says so.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             peer = H2Peer(self, sock, len(self.peers) + 1)
             self.peers.append(peer)
             thread = threading.Thread(target=self._run, args=(peer,), name=f"h2-server-{peer.number}")

@@ -175,10 +175,10 @@ class ThreadLeases:
         with self._lock:
             return self._state.warm(key)
 
-    def warmed(self, slot: Slot, now: float) -> None:
-        """The connection that was opened ahead of any request is there."""
+    def warmed(self, slot: Slot, now: float, streams: int | None) -> None:
+        """The connection that was opened ahead of any request is there; as the books' event."""
         with self._lock:
-            waiter, surplus = self._state.warmed(slot, now)
+            waiter, surplus = self._state.warmed(slot, now, streams)
         self._wake(waiter)
         if surplus is not None:
             self._close_slot(surplus)

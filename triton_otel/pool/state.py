@@ -134,17 +134,30 @@ class PoolState(SharedBooks):
         slot.ahead = True
         return slot
 
-    def warmed(self, slot: Slot, now: float) -> tuple[Waiter | None, Slot | None]:
-        """The connection that was opened ahead is there; answers as :meth:`release` does."""
+    def warmed(self, slot: Slot, now: float, streams: int | None = None) -> tuple[Waiter | None, Slot | None]:
+        """The connection that was opened ahead is there.
+
+        Parameters:
+            slot: The slot.
+            now: Monotonic seconds.
+            streams: As for :meth:`turned_out`; ``None`` where it is not known how many requests it takes at a time.
+
+        Returns:
+            As :meth:`release`.
+        """
         self._came_up(slot, now)
         if slot.state == CLOSED:
             self.orphans -= 1
             return None, None
-        if not self._waiters and len(self._idle) >= self.max_idle:
+        if not self._waiters and not slot.party and len(self._idle) >= self.max_idle:
             # Others came back meanwhile: those have proved themselves.
             self._start_closing(slot, "surplus")
             return None, slot
-        return self.release(slot, now, None)
+        # The first of those who have joined gets the connection, however many it takes.
+        waiter, surplus = self.release(slot, now, None)
+        if streams is not None:
+            waiter = _after(waiter, self.turned_out(slot, streams, now))
+        return waiter, surplus
 
     def release(self, slot: Slot, now: float, reason: str | None) -> tuple[Waiter | None, Slot | None]:
         """A lease ends.
@@ -204,3 +217,14 @@ class PoolState(SharedBooks):
         if slot.state == OPENING:
             return self.failed(slot, None), None
         return self.release(slot, now, None)
+
+
+def _after(first: Waiter | None, second: Waiter | None) -> Waiter | None:
+    """Link one chain of waiters to the end of another, and return the first."""
+    if first is None:
+        return second
+    last = first
+    while last.next is not None:
+        last = last.next
+    last.next = second
+    return first

@@ -168,18 +168,21 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
         when the limit of idle connections is reached: nothing is closed for it.  A failure is counted (``open_errors``)
         and written to the log ``triton_otel.pool`` at level DEBUG.
 
+        Where HTTP/2 is spoken, a connection is there when the server's settings are, with which it begins.  Requests
+        that come meanwhile wait for it as for one that a request opens.
+
         Parameters:
             url: Where they lead; its path does not matter.
-            count: How many to open at most.
-            timeout: Seconds to open one, over look-up, TCP and TLS; ``None`` for no limit.
+            count: How many connections to open at most, with HTTP/2 as well, where one takes many requests.
+            timeout: Seconds to open one, over look-up, TCP, TLS and the settings of HTTP/2; ``None`` for no limit.
             sni_hostname: Name to ask for in TLS in place of the host.
 
         Returns:
             How many were opened.
 
         Raises:
-            ValueError: The connections of this pool cannot be opened without a request: it has a proxy, speaks HTTP/2,
-                or makes them itself.
+            ValueError: The connections of this pool cannot be opened without a request: it has a proxy, or makes them
+                itself.
             httpcore.UnsupportedProtocol: The URL's scheme is not HTTP.
         """
         warming = WarmUp(self, self._leases, url, timeout, sni_hostname)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,8 +16,10 @@ from triton_otel.pool.requests import handshakes, key_of
 from triton_otel.pool.slot import CLOSED
 from triton_otel.pool.waiting import PoolClosed
 from triton_otel.wire.aio.connection import AsyncHTTPConnection
+from triton_otel.wire.aio.multiplex import AsyncMultiplexConnection
 from triton_otel.wire.aio.stream import TaskLink
 from triton_otel.wire.connection import HTTPConnection
+from triton_otel.wire.multiplex import MultiplexConnection
 from triton_otel.wire.phases import Attempt
 from triton_otel.wire.stream import POOL_CLOSED, Link, opening
 
@@ -54,7 +57,7 @@ class _Warming:
         httpcore.UnsupportedProtocol: The URL's scheme is not HTTP.
     """
 
-    _kind: type
+    _kinds: tuple[type, ...]
     """The connections that can be opened ahead."""
 
     def __init__(
@@ -71,10 +74,10 @@ class _Warming:
         extensions = {} if sni_hostname is None else {"sni_hostname": sni_hostname}
         self._request = httpcore.Request("GET", url, extensions={**extensions, "timeout": {"connect": timeout}})
         self._key = key_of(self._request)
-        if type(self._make()) is not self._kind:
+        if type(self._make()) not in self._kinds:
             raise ValueError(
-                "warm_up: this pool's connections are opened by their first request only, because it has a proxy, "
-                "speaks HTTP/2 or makes its connections itself"
+                "warm_up: this pool's connections are opened by their first request only, because it has a proxy "
+                "or makes its connections itself"
             )
 
     def _begin(self) -> tuple[Slot, Attempt] | None:
@@ -92,14 +95,17 @@ class _Warming:
         if slot.state == CLOSED:
             # The order matters: close() marks the slot and looks for the link, so one of the two sees the other.
             raise PoolClosed(POOL_CLOSED)
-        slot.connection = self._make()
-        return slot.connection
+        slot.connection = connection = self._make()
+        if slot.shared:
+            # Until it is there the books do not listen; from then on its first request may find that it has changed.
+            connection.on_streams = partial(self._leases.turned_out, slot)
+        return connection
 
     def _there(self, slot: Slot, attempt: Attempt) -> None:
         """The connection is open."""
         slot.link.attempt = None
         self._pool.report_created(slot, attempt, None)
-        self._leases.warmed(slot, slot.link.connected_at)
+        self._leases.warmed(slot, slot.link.connected_at, slot.connection.streams if slot.shared else None)
 
     def _failed(self, slot: Slot, attempt: Attempt, error: BaseException) -> bool:
         """It is not open; ``False`` where that is no failure but an interrupt or a cancellation."""
@@ -122,7 +128,7 @@ class _Warming:
 class WarmUp(_Warming):
     """Opens connections to one place; parameters as of :class:`_Warming`."""
 
-    _kind = HTTPConnection
+    _kinds = (HTTPConnection, MultiplexConnection)
 
     def open_one(self) -> bool:
         """Open one connection; tell whether it is there now."""
@@ -145,7 +151,7 @@ class WarmUp(_Warming):
 class TaskWarmUp(_Warming):
     """The same for tasks: between two awaits the books are in order, so that it may be cancelled at any of them."""
 
-    _kind = AsyncHTTPConnection
+    _kinds = (AsyncHTTPConnection, AsyncMultiplexConnection)
 
     async def open_one(self) -> bool:
         """Open one connection; tell whether it is there now."""

@@ -36,6 +36,7 @@ CONFIG = h2.config.H2Configuration(validate_inbound_headers=False)
 _MOST_STREAMS = 100
 _ANSWERS = (h2.events.ResponseReceived, h2.events.DataReceived, h2.events.StreamEnded, h2.events.StreamReset)
 DISCONNECTED = "Server disconnected"
+_OTHERS = b"HTTP/1"
 
 
 class H2Book:
@@ -66,6 +67,7 @@ class H2Book:
         self._starting = 0
         self._failure: Exception | None = None
         self.streams = 0
+        self._greeted = False
 
     def wake(self, stream_id: int | None = None) -> None:
         """Have the one who waits for something on a stream look again, or all."""
@@ -78,6 +80,28 @@ class H2Book:
     def is_available(self) -> bool:
         """Tell whether it can take a request."""
         raise NotImplementedError
+
+    # Ahead of any request.
+
+    def met(self) -> bool:
+        """Tell whether the server's settings have come, with which it begins, or show that none do."""
+        return self._greeted or self._failure is not None or self._connection_terminated is not None
+
+    def rest_ahead(self) -> None:
+        """Wait for the first request as for a next one.
+
+        Raises:
+            httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError: There can be none.
+            httpcore.ConnectTimeout: The server's settings did not come in time.
+        """
+        if self._connection_terminated is not None:
+            raise httpcore.RemoteProtocolError(self._connection_terminated)
+        if self._failure is not None:
+            raise again(self._failure)
+        if not self._greeted:
+            raise httpcore.ConnectTimeout("the server's HTTP/2 settings did not come in time")
+        if self._keepalive_expiry is not None:
+            self._expire_at = _clock.now() + self._keepalive_expiry
 
     # Requests come and go.
 
@@ -194,6 +218,10 @@ class H2Book:
         if not data:
             self.fail(httpcore.RemoteProtocolError(DISCONNECTED))
             return
+        if not self._greeted and data.startswith(_OTHERS):
+            # Taken for the head of a frame it announces one of megabytes, for which the package would wait.
+            self.fail(httpcore.RemoteProtocolError("the server does not speak HTTP/2"))
+            return
         try:
             for event in self._h2_state.receive_data(data):
                 self._take(event)
@@ -289,6 +317,7 @@ class H2Book:
             # Who names no limit has none.
             streams = self.streams or _MOST_STREAMS if changed is None else min(changed.new_value, _MOST_STREAMS)
             trace.return_value = event
+        self._greeted = True
         if streams != self.streams and self._connection_terminated is None:
             self.streams = streams
             self._on_streams(max(1, streams))

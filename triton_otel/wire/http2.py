@@ -20,12 +20,16 @@ from httpcore._trace import Trace
 from triton_otel import _clock
 from triton_otel.wire.duplex import duplex_for
 from triton_otel.wire.h2book import CONFIG, LOGGER, H2Book
+from triton_otel.wire.stream import connect_limit
 from triton_otel.wire.streams import LockedState, Turns
 
 if TYPE_CHECKING:
     from triton_otel.wire.phases import Attempt
 
 __all__ = ["HTTP2"]
+
+_LOOKS = 16
+"""How often an idle connection is read from at most before a request, however much its server has to say."""
 
 
 class HTTP2(H2Book, httpcore.HTTP2Connection):
@@ -52,6 +56,22 @@ class HTTP2(H2Book, httpcore.HTTP2Connection):
         self._io = duplex_for(stream)
         self._turns = Turns()
         self._start_lock = threading.Lock()
+
+    def open_ahead(self, request: httpcore.Request) -> None:
+        """Exchange what comes before the first request: a server that speaks HTTP/2 begins with its settings.
+
+        Parameters:
+            request: Its trace, and its time-out to connect, which holds for the wait; it is not sent.
+
+        Raises:
+            httpcore.ConnectTimeout, httpcore.NetworkError, httpcore.ProtocolError: The settings did not come.
+        """
+        timeout = connect_limit(_timeouts(request).get("connect"))
+        with Trace("send_connection_init", LOGGER, request, {"request": request}):
+            self._send_connection_init(request)
+        self._sent_connection_init = True
+        self._turns.wait(0, self.met, self._read_events, timeout)
+        self.rest_ahead()
 
     # The request.
 
@@ -239,9 +259,11 @@ class HTTP2(H2Book, httpcore.HTTP2Connection):
         """Tell whether its idle time is over, or the server has said good-bye."""
         if self._expire_at is not None and _clock.now() > self._expire_at:
             return True
-        if self._state == HTTPConnectionState.IDLE and self._io.readable():
-            # Settings, a ping, or the end.
+        looks = 0
+        while self._state == HTTPConnectionState.IDLE and looks < _LOOKS and self.goes_on and self._io.readable():
+            # Settings, a ping, or the end; one may stand before the other.
             self._turns.wait(0, lambda: False, self._peek, 0.0)
+            looks += 1
         return not self.is_available()
 
     def _peek(self, timeout: float | None) -> None:

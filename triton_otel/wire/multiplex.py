@@ -30,6 +30,12 @@ class TurnedOut:
         return self._connection is not None and type(self._connection) is not self._plain
 
     @property
+    def streams(self) -> int | None:
+        """How many requests it takes at a time, once it is open; 0 for HTTP/1.1, ``None`` while that is not known."""
+        inner: Any = self._connection
+        return (inner.streams or None) if self.shared else 0
+
+    @property
     def goes_on(self) -> bool:
         """Whether requests that share it may go on, though it may take no other one."""
         inner: Any = self._connection
@@ -83,6 +89,14 @@ class MultiplexConnection(TurnedOut, httpcore.HTTPConnection):
             inner = self._opened(request)
         response: httpcore.Response = inner.share(request, attempt) if self.shared else inner.handle_request(request)
         return response
+
+    def open_ahead(self, request: httpcore.Request) -> None:
+        """Open it, as :meth:`HTTPConnection.open_ahead` does, and go as far as HTTP/2 goes without a request."""
+        inner: Any = self._opened(request)
+        if self.shared:
+            inner.open_ahead(request)
+        else:
+            inner.rest()
 
     def close(self) -> None:
         """Close; may be called by any thread."""

@@ -23,7 +23,7 @@ from triton_otel import _clock
 if TYPE_CHECKING:
     from triton_otel.wire.phases import Attempt
 
-__all__ = ["POOL_CLOSED", "Link", "WatchedBackend", "current_link", "looked_up", "opening"]
+__all__ = ["POOL_CLOSED", "Link", "WatchedBackend", "connect_limit", "current_link", "looked_up", "opening"]
 
 _SLICE = 16 * 1024
 
@@ -204,6 +204,12 @@ def opening(link: Link) -> Iterator[None]:
 def current_link() -> Link | None:
     """Return the link that connections opened here belong to; ``None`` outside of a pool."""
     return _opening.get()
+
+
+def connect_limit(timeout: float | None) -> float | None:
+    """Return the time-out of a step of a connect here, under the deadline of what it is made for."""
+    link = current_link()
+    return timeout if link is None else link.limit(timeout, httpcore.ConnectTimeout)
 
 
 def looked_up(since: float) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import select
+from typing import TYPE_CHECKING, Any
 
 from triton_otel.wire.parts import joined
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
     from triton_otel.wire.parts import Parts
 
-__all__ = ["StreamTransport"]
+__all__ = ["StreamTransport", "has_ended"]
 
 
 class StreamTransport:
@@ -21,7 +22,7 @@ class StreamTransport:
     it learns at the end of the time for writing.
     """
 
-    __slots__ = ("_spare", "_stream")
+    __slots__ = ("_read", "_spare", "_stream")
 
     hides = True
     """Whether bytes can wait that the socket does not show."""
@@ -32,6 +33,7 @@ class StreamTransport:
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
         self._spare = b""
+        self._read = False
 
     def send(self, parts: Parts, timeout: float | None) -> None:
         """Send all of it."""
@@ -59,11 +61,16 @@ class StreamTransport:
         """Return what comes next, empty at the end."""
         # A stream of the caller's may return more than it was asked for, as httpcore's own mock does.
         data = self._spare or self._stream.read(max_bytes, timeout)
+        self._read = True
         self._spare = data[max_bytes:]
         return data[:max_bytes]
 
     def readable(self) -> bool:
         """Tell whether bytes, or the end, wait."""
+        if not self._read and self._stream.get_extra_info("ssl_object") is not None:
+            # TLS 1.3 sends session tickets after the handshake, and nobody has taken them in yet.
+            sock = self._stream.get_extra_info("socket")
+            return sock is not None and has_ended(sock)
         return bool(self._spare) or bool(self._stream.get_extra_info("is_readable"))
 
     def pending(self) -> bool:
@@ -72,3 +79,14 @@ class StreamTransport:
         # A backend of the caller's may have its own idea of a TLS object.
         pending = getattr(tls, "pending", None)
         return pending is not None and pending() > 0
+
+
+def has_ended(sock: Any) -> bool:
+    """Tell whether the peer sends no more."""
+    poll = select.poll()
+    try:
+        poll.register(sock.fileno(), getattr(select, "POLLRDHUP", select.POLLHUP))
+    except ValueError:
+        # Another thread has closed it.
+        return True
+    return bool(poll.poll(0))

@@ -19,8 +19,8 @@ from triton_otel.wire.aio.bell import Bell
 from triton_otel.wire.aio.runtime import close_now, running_loop
 from triton_otel.wire.aio.sockets import SocketStream
 from triton_otel.wire.aio.stream import WatchedAsyncStream
-from triton_otel.wire.aio.transport import has_ended
 from triton_otel.wire.aio.trio_sockets import TrioSocketStream
+from triton_otel.wire.streamed import has_ended
 
 if TYPE_CHECKING:
     from triton_otel.wire.stream import Link

@@ -22,6 +22,7 @@ from triton_otel.wire.aio.duplex import async_duplex_for
 from triton_otel.wire.aio.http11 import parts_one_by_one, timeouts_of
 from triton_otel.wire.aio.turns import TaskTurns
 from triton_otel.wire.h2book import CONFIG, DISCONNECTED, LOGGER, H2Book
+from triton_otel.wire.stream import connect_limit
 from triton_otel.wire.streams import GentleState
 
 if TYPE_CHECKING:
@@ -61,6 +62,15 @@ class AsyncHTTP2(H2Book, httpcore.AsyncHTTP2Connection):
         self._turns = TaskTurns()
         self._start_lock = anyio.Lock()
         self._pressed = 0
+
+    async def open_ahead(self, request: httpcore.Request) -> None:
+        """Exchange what comes before the first request; as :meth:`triton_otel.wire.http2.HTTP2.open_ahead`."""
+        timeout = connect_limit(timeouts_of(request).get("connect"))
+        async with Trace("send_connection_init", LOGGER, request, {"request": request}):
+            await self._send_connection_init(request)
+        self._sent_connection_init = True
+        await self._turns.wait(0, self.met, self._read_events, timeout)
+        self.rest_ahead()
 
     # The request.
 

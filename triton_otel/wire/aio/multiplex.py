@@ -50,6 +50,14 @@ class AsyncMultiplexConnection(TurnedOut, httpcore.AsyncHTTPConnection):
         response: httpcore.Response = await answer
         return response
 
+    async def open_ahead(self, request: httpcore.Request) -> None:
+        """Open it ahead of its first request; as :meth:`MultiplexConnection.open_ahead`."""
+        inner: Any = await self._opened(request)
+        if self.shared:
+            await inner.open_ahead(request)
+        else:
+            inner.rest()
+
     def close(self) -> None:
         """Close, without waiting."""
         self.on_streams = None

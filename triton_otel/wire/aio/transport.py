@@ -6,9 +6,8 @@ holds, only httpcore's exceptions come out.
 
 from __future__ import annotations
 
-import select
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpcore
 
@@ -19,11 +18,12 @@ from triton_otel.wire.aio.stream import WatchedAsyncStream
 from triton_otel.wire.early import EarlyAnswer
 from triton_otel.wire.parts import joined
 from triton_otel.wire.stream import POOL_CLOSED
+from triton_otel.wire.streamed import has_ended
 
 if TYPE_CHECKING:
     from triton_otel.wire.stream import Link
 
-__all__ = ["AsyncSocketTransport", "AsyncStreamTransport", "AsyncTransport", "async_transport_for", "has_ended"]
+__all__ = ["AsyncSocketTransport", "AsyncStreamTransport", "AsyncTransport", "async_transport_for"]
 
 Parts = Sequence["bytes | memoryview"]
 
@@ -100,13 +100,6 @@ class AsyncStreamTransport:
         # A backend of the caller's may have its own idea of a TLS object.
         pending = getattr(tls, "pending", None)
         return pending is not None and pending() > 0
-
-
-def has_ended(sock: Any) -> bool:
-    """Tell whether the peer sends no more."""
-    poll = select.poll()
-    poll.register(sock.fileno(), getattr(select, "POLLRDHUP", select.POLLHUP))
-    return bool(poll.poll(0))
 
 
 class AsyncSocketTransport:
