@@ -12,7 +12,8 @@ import contextlib
 import os
 import socket
 import ssl
-from collections.abc import Sequence
+import types
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import httpcore
@@ -20,6 +21,7 @@ import httpcore
 from triton_otel import _clock
 from triton_otel.wire.aio.operations import after, end_of, extra_info, mapped
 from triton_otel.wire.aio.waiting import LoopSocket
+from triton_otel.wire.aio.wakeup import Wakeup
 from triton_otel.wire.early import GRACE, MAX_HEARD, EarlyAnswer
 
 __all__ = ["IOV_MAX", "SocketStream"]
@@ -47,6 +49,7 @@ class SocketStream(LoopSocket, httpcore.AsyncNetworkStream):
 
     def __init__(self, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(sock, loop)
+        self._wakeup = Wakeup(loop)
         self.sent = 0
         """Bytes that the last :meth:`send` has got rid of, also when it failed."""
         self.received = 0
@@ -134,10 +137,13 @@ class SocketStream(LoopSocket, httpcore.AsyncNetworkStream):
         if waiter is not None and not waiter.done():
             if self._view is not None:
                 try:
-                    if self._fill():
-                        waiter.set_result(None)
+                    enough = self._fill()
                 except OSError as error:
                     waiter.set_exception(error)
+                    return
+                if enough:
+                    # The last step: the task may go on in it, and ask for the next answer.
+                    waiter.set_result(None)
                 return
             if self._parts and self._early is not None:
                 self._overhear(self._early)
@@ -162,26 +168,27 @@ class SocketStream(LoopSocket, httpcore.AsyncNetworkStream):
             return 0
         return sent
 
-    def hear(self, view: memoryview, until: float) -> asyncio.Future[None] | None:
-        """Receive the begin of an answer.
+    @types.coroutine
+    def hear(self, view: memoryview, until: float) -> Generator[Any, Any, None]:
+        """Receive the begin of an answer, when awaited.
 
         Parameters:
             view: Where it goes; :attr:`received` says how much of it came, 0 at the end of the connection.
             until: When to give up.
-
-        Returns:
-            What to await, if it is not there yet; :meth:`heard` is to be called when it is there, or given up.
         """
         self._view, self._least = view, 1
-        if not self._listening:
-            if self._fill():
-                return None
-            self._watch(reads=self._readable)
-        return self._wait_for(until)
-
-    def heard(self) -> None:
-        """End what :meth:`hear` began."""
-        self._view = self._waiter = None
+        try:
+            if not self._listening:
+                if self._fill():
+                    return
+                self._watch(reads=self._readable)
+            self._waiter = waiter = self._wakeup
+            self._until = until
+            if self._timer is None or until < self._timer_at:
+                self._set_timer(until)
+            yield waiter.begin()
+        finally:
+            self._view = self._waiter = None
 
     # Writing.
 

@@ -178,8 +178,7 @@ class AsyncSocketTransport:
             if stream.post(parts) != total:
                 await stream.send_rest(parts, deadline)
             attempt.sent = _clock.now()
-            if (waiter := stream.hear(view, deadline)) is not None:
-                await waiter
+            await stream.hear(view, deadline)
         except (OSError, ValueError) as error:
             if stream.sent == total:
                 attempt.sent = _clock.now()
@@ -188,7 +187,6 @@ class AsyncSocketTransport:
                 late, broken = httpcore.WriteTimeout, httpcore.WriteError
             raise self._meant(error, late if isinstance(error, TimeoutError) else broken, broken) from error
         finally:
-            stream.heard()
             attempt.bytes_sent += stream.sent
             self._note()
         if link.aborted:

@@ -108,12 +108,12 @@ class LoopSocket:
     async def _wait(self, until: float | None) -> None:
         """Sleep until the waiter is settled; not before there is a wait, for what is closed fails its waiter."""
         try:
+            # Not held by this frame, which an error would hold: a cycle that keeps the request until a collection.
             await self._wait_for(until)
         finally:
             self._waiter = None
 
     def _wait_for(self, until: float | None) -> asyncio.Future[None]:
-        """Return a waiter to be awaited, and then to be forgotten."""
         waiter = self._waiter = self._loop.create_future()
         self._until = until
         if until is not None and (self._timer is None or until < self._timer_at):
