@@ -26,7 +26,7 @@ from triton_otel.pool.warming import TaskWarmUp
 from triton_otel.wire.aio.backend import default_backend
 from triton_otel.wire.aio.connection import AsyncHTTPConnection
 from triton_otel.wire.aio.multiplex import AsyncMultiplexConnection
-from triton_otel.wire.aio.runtime import running_loop
+from triton_otel.wire.aio.runtime import running_loop, runs_here
 from triton_otel.wire.aio.stream import TaskLink, WatchedAsyncBackend
 from triton_otel.wire.limits import EXTENSION, bounded, check_response
 from triton_otel.wire.message import WireRequest
@@ -240,7 +240,8 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
         self, request: httpcore.Request, attempt: Attempt, queue_timeout: float | None, *, whole: bool = False
     ) -> tuple[Slot, Any]:
         key = key_of(request)
-        request = bounded(request, self._max_response_size)
+        if self._max_response_size is not None:
+            request = bounded(request, self._max_response_size)
         if not self._reuse and not self._http2:
             # HTTP/2 has no such header, and who speaks shows too late.
             request = closing(request)
@@ -288,8 +289,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
 
     def _arrive(self) -> None:
         """Be in use, in the event loop that runs here."""
-        loop = running_loop()
-        if loop is not self._loop:
+        if not runs_here(self._loop) and (loop := running_loop()) is not self._loop:
             self._move(loop)
         if self._dropped:
             self._drain()

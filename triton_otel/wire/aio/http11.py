@@ -19,7 +19,7 @@ from triton_otel.wire.aio.runtime import close_now
 from triton_otel.wire.aio.transport import AsyncSocketTransport, async_transport_for
 from triton_otel.wire.chunks import ChunkDecoder
 from triton_otel.wire.encoder import BadRequest, BodyCount, RequestHead
-from triton_otel.wire.http11 import CUT_SHORT, LOGGER, MAX_INTERIM, NO_ANSWER, READ_SIZE, SCRATCH, State
+from triton_otel.wire.http11 import CUT_SHORT, IDLE, LOGGER, MAX_INTERIM, NO_ANSWER, READ_SIZE, SCRATCH, State
 from triton_otel.wire.limits import EXTENSION, BodyCounter, check_length
 from triton_otel.wire.message import head_of, parts_of
 from triton_otel.wire.parser import MAX_HEAD, BadResponse, ResponseHead, find_end, known_head
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from triton_otel.wire.keepalive import KeepAlive
 
 __all__ = ["AsyncHTTP11", "parts_one_by_one", "timeouts_of"]
+
+_ACTIVE = State.ACTIVE
 
 
 class AsyncHTTP11(httpcore.AsyncConnectionInterface):
@@ -49,6 +51,7 @@ class AsyncHTTP11(httpcore.AsyncConnectionInterface):
         self._transport: AsyncTransport = async_transport_for(stream)
         # Bytes that have come and that its socket does not show are for TLS and for streams of others.
         self._hides = type(self._transport) is not AsyncSocketTransport or self._transport.secure
+        self._readable = self._transport.readable
         self._requests = 0
         self._expires_at: float | None = None
         self.state = State.NEW
@@ -83,10 +86,11 @@ class AsyncHTTP11(httpcore.AsyncConnectionInterface):
         Raises:
             httpcore.ConnectionNotAvailable: Another one is running, or the connection is closed.
         """
-        if self.state not in (State.NEW, State.IDLE):
+        state = self.state
+        if state is not IDLE and state is not State.NEW:
             raise httpcore.ConnectionNotAvailable
         self._requests += 1
-        self.state = State.ACTIVE
+        self.state = _ACTIVE
         self._expires_at = None
         self.sent = self.received = False
 
@@ -269,8 +273,8 @@ class AsyncHTTP11(httpcore.AsyncConnectionInterface):
 
     def end(self) -> None:
         """The response is closed: wait for the next request, or close where that cannot be."""
-        if self.sent and self.received and self.state == State.ACTIVE:
-            self.state = State.IDLE
+        if self.sent and self.received and self.state is _ACTIVE:
+            self.state = IDLE
             if len(self._scratch) > SCRATCH and not self.surplus:
                 self._scratch = bytearray(SCRATCH)
                 self._at = self._have = 0
@@ -308,7 +312,7 @@ class AsyncHTTP11(httpcore.AsyncConnectionInterface):
         """Tell whether its idle time is over, or the peer has said something that nobody asked for, as good-bye."""
         if self._expires_at is not None and _clock.now() > self._expires_at:
             return True
-        return self.state is State.IDLE and (self.surplus or self._transport.readable())
+        return self.state is IDLE and (self.surplus or self._readable())
 
     def is_idle(self) -> bool:
         """Tell whether it was used and waits."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+from threading import get_ident
 from typing import Any
 
-__all__ = ["close_now", "drop_now", "running_loop"]
+__all__ = ["close_now", "drop_now", "running_loop", "runs_here"]
 
 
 def running_loop() -> Any:
@@ -21,6 +22,17 @@ def running_loop() -> Any:
     if trio is not None and trio.lowlevel.in_trio_run():
         return trio.lowlevel.current_trio_token()
     return asyncio.get_running_loop()
+
+
+def runs_here(loop: Any) -> bool:
+    """Tell whether an event loop is known to be the one that runs here; ``False`` where :func:`running_loop` must say.
+
+    That one has asyncio ask the kernel for the process's number each time.
+    """
+    if getattr(loop, "_thread_id", None) != get_ident():
+        return False
+    trio = sys.modules.get("trio")
+    return trio is None or not trio.lowlevel.in_trio_run()
 
 
 def close_now(closable: Any) -> None:

@@ -12,8 +12,7 @@ import contextlib
 import os
 import socket
 import ssl
-import types
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import httpcore
@@ -168,27 +167,32 @@ class SocketStream(LoopSocket, httpcore.AsyncNetworkStream):
             return 0
         return sent
 
-    @types.coroutine
-    def hear(self, view: memoryview, until: float) -> Generator[Any, Any, None]:
-        """Receive the begin of an answer, when awaited.
+    def hear(self, view: memoryview, until: float) -> Wakeup | None:
+        """Receive the begin of an answer.
 
         Parameters:
             view: Where it goes; :attr:`received` says how much of it came, 0 at the end of the connection.
             until: When to give up.
+
+        Returns:
+            What to yield to the task, if it is not there yet; :meth:`heard` is to be called when it is there, or given
+            up.
         """
         self._view, self._least = view, 1
-        try:
-            if not self._listening:
-                if self._fill():
-                    return
-                self._watch(reads=self._readable)
-            self._waiter = waiter = self._wakeup
-            self._until = until
-            if self._timer is None or until < self._timer_at:
-                self._set_timer(until)
-            yield waiter.begin()
-        finally:
-            self._view = self._waiter = None
+        if not self._listening:
+            if self._fill():
+                return None
+            self._watch(reads=self._readable)
+        self._waiter = waiter = self._wakeup
+        self._until = until
+        if self._timer is None or until < self._timer_at:
+            self._set_timer(until)
+        waiter._asyncio_future_blocking = True
+        return waiter
+
+    def heard(self) -> None:
+        """End what :meth:`hear` began."""
+        self._view = self._waiter = None
 
     # Writing.
 
@@ -342,7 +346,7 @@ class SocketStream(LoopSocket, httpcore.AsyncNetworkStream):
         """Tell whether bytes, or the end, wait."""
         if self._early is not None and self._early.data:
             return True
-        return super().readable() and (not self.secure or self._closed or self._speaks())
+        return self._closed or (bool(self._poll.poll(0)) and (not self.secure or self._speaks()))
 
     def _speaks(self) -> bool:
         """Tell whether it is data or the end that waits.

@@ -6,8 +6,9 @@ holds, only httpcore's exceptions come out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import types
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import httpcore
 
@@ -153,8 +154,9 @@ class AsyncSocketTransport:
         if attempt is not None:
             attempt.sent = _clock.now()
 
-    async def ask(self, parts: Parts, total: int, view: memoryview) -> int:
-        """Send a request and receive the begin of its answer in one go.
+    @types.coroutine
+    def ask(self, parts: Parts, total: int, view: memoryview) -> Generator[Any, Any, int]:
+        """Send a request and receive the begin of its answer in one go, when awaited.
 
         Parameters:
             parts: The request.
@@ -176,9 +178,10 @@ class AsyncSocketTransport:
             return -1
         try:
             if stream.post(parts) != total:
-                await stream.send_rest(parts, deadline)
+                yield from stream.send_rest(parts, deadline).__await__()
             attempt.sent = _clock.now()
-            await stream.hear(view, deadline)
+            if (waiter := stream.hear(view, deadline)) is not None:
+                yield waiter
         except (OSError, ValueError) as error:
             if stream.sent == total:
                 attempt.sent = _clock.now()
@@ -187,6 +190,7 @@ class AsyncSocketTransport:
                 late, broken = httpcore.WriteTimeout, httpcore.WriteError
             raise self._meant(error, late if isinstance(error, TimeoutError) else broken, broken) from error
         finally:
+            stream.heard()
             attempt.bytes_sent += stream.sent
             self._note()
         if link.aborted:

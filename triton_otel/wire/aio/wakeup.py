@@ -17,7 +17,8 @@ __all__ = ["Wakeup"]
 class Wakeup(asyncio.Future[None]):
     """What one task at a time waits for: to a task it is a future, but it can be waited for again and again.
 
-    It is not awaited but handed to the task, by a ``yield`` of a coroutine made with :func:`types.coroutine`.
+    It is not awaited but handed to the task, with ``_asyncio_future_blocking`` set, by a ``yield`` of a coroutine made
+    with :func:`types.coroutine`.
 
     Parameters:
         loop: The loop of the tasks.
@@ -32,11 +33,6 @@ class Wakeup(asyncio.Future[None]):
         # What a task gets to see that goes on at once.
         self._finished: asyncio.Future[None] = loop.create_future()
         self._finished.set_result(None)
-
-    def begin(self) -> Wakeup:
-        """Return what is to be yielded to the task."""
-        self._asyncio_future_blocking = True
-        return self
 
     def add_done_callback(  # type: ignore[override]
         self, fn: Callable[[asyncio.Future[None]], object], /, *, context: contextvars.Context | None = None
