@@ -55,6 +55,25 @@ def test_the_task_goes_on_in_its_own_context_before_the_call_returns() -> None:
     asyncio.run(main())
 
 
+def test_a_context_without_variables_is_the_tasks_too() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        wakeup, seen = Wakeup(loop), list[str]()
+
+        async def body() -> None:
+            await wait(wakeup)
+            seen.append(_where.get())
+
+        task = contextvars.Context().run(asyncio.create_task, body())
+        await asyncio.sleep(0)
+        _where.set("elsewhere")
+        loop.call_soon(wakeup.set_result, None)
+        await task
+        assert seen == ["outside"]
+
+    asyncio.run(main())
+
+
 def test_an_error_comes_a_turn_later() -> None:
     async def main() -> None:
         seen = list[str]()

@@ -29,7 +29,7 @@ from triton_otel.wire.aio.multiplex import AsyncMultiplexConnection
 from triton_otel.wire.aio.runtime import running_loop, runs_here
 from triton_otel.wire.aio.stream import TaskLink, WatchedAsyncBackend
 from triton_otel.wire.limits import EXTENSION, bounded, check_response
-from triton_otel.wire.message import WireRequest
+from triton_otel.wire.message import PlannedRequest, WireRequest
 from triton_otel.wire.phases import Attempt
 from triton_otel.wire.stream import POOL_CLOSED, opening
 
@@ -239,7 +239,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
     async def _respond(
         self, request: httpcore.Request, attempt: Attempt, queue_timeout: float | None, *, whole: bool = False
     ) -> tuple[Slot, Any]:
-        key = key_of(request)
+        key = request.key if type(request) is PlannedRequest else key_of(request)
         if self._max_response_size is not None:
             request = bounded(request, self._max_response_size)
         if not self._reuse and not self._http2:

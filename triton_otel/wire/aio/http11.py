@@ -312,7 +312,10 @@ class AsyncHTTP11(httpcore.AsyncConnectionInterface):
         """Tell whether its idle time is over, or the peer has said something that nobody asked for, as good-bye."""
         if self._expires_at is not None and _clock.now() > self._expires_at:
             return True
-        return self.state is IDLE and (self.surplus or self._readable())
+        # As surplus says, without a call.
+        return self.state is IDLE and (
+            self.ended or self._have > self._at or (self._hides and self._transport.pending()) or self._readable()
+        )
 
     def is_idle(self) -> bool:
         """Tell whether it was used and waits."""

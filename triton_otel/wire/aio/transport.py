@@ -192,7 +192,12 @@ class AsyncSocketTransport:
         finally:
             stream.heard()
             attempt.bytes_sent += stream.sent
-            self._note()
+            if received := stream.received:
+                # As _note() does, without a call.
+                attempt.last_byte = stream.last_byte
+                if attempt.first_byte is None:
+                    attempt.first_byte = stream.first_byte
+                attempt.bytes_received += received
         if link.aborted:
             raise httpcore.ReadError(POOL_CLOSED)
         return stream.received

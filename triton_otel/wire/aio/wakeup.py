@@ -29,7 +29,7 @@ class Wakeup(asyncio.Future[None]):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop=loop)
         self._call: Callable[[asyncio.Future[None]], object] | None = None
-        self._context: contextvars.Context | None = None
+        self._context = contextvars.Context()
         # What a task gets to see that goes on at once.
         self._finished: asyncio.Future[None] = loop.create_future()
         self._finished.set_result(None)
@@ -39,7 +39,8 @@ class Wakeup(asyncio.Future[None]):
     ) -> None:
         """Note whom to call; what the task does with what was yielded to it."""
         self._call = fn
-        self._context = context
+        # Not "or": one without variables is false.
+        self._context = contextvars.copy_context() if context is None else context
 
     def done(self) -> bool:
         """Tell whether nobody waits, or the one who waited is about to go on."""
@@ -47,9 +48,9 @@ class Wakeup(asyncio.Future[None]):
 
     def set_result(self, _result: None, /) -> None:
         """Let the task go on, before this returns; only for what the loop itself calls, not for other tasks."""
-        call, context, self._call = self._call, self._context, None
+        call, self._call = self._call, None
         assert call is not None
-        (context or contextvars.copy_context()).run(call, self._finished)
+        self._context.run(call, self._finished)
 
     def set_exception(self, exception: Any, /) -> None:
         """Have the task go on with an error, in the loop's next turn; from anywhere in the loop."""
