@@ -204,11 +204,7 @@ def _held(kind: Any, attributes: Clean, limits: Any) -> Any:
     most = limits.max_span_attributes
     if limits.max_span_attribute_length is not None or (most is not None and len(attributes) > most):
         return kind(most, attributes, False, limits.max_span_attribute_length)
-    held = object.__new__(kind)
-    held.__dict__.update(
-        _dict=dict(attributes), maxlen=most, dropped=0, max_value_len=None, _lock=threading.Lock(), _immutable=False
-    )
-    return held
+    return kind.of(attributes, most)
 
 
 def finishing(base: Any, attributes_class: Any) -> Any:
@@ -236,7 +232,7 @@ def finishing(base: Any, attributes_class: Any) -> Any:
             held = fields["_attributes"]
             lock = fields["_lock"]
             with lock:
-                taken = fields["_end_time"] is None and _take(held, attributes)
+                taken = fields["_end_time"] is None and (held.end(attributes) or _take(held, attributes))
                 if taken:
                     fields["_end_time"] = end_time
                     held._immutable = True

@@ -6,7 +6,7 @@ A field is a tag (its number and how it is written) and a value; bytes, text and
 from __future__ import annotations
 
 import struct
-from typing import TypeVar
+from typing import Any, TypeVar
 
 __all__ = ["KeyValues", "UnknownValueError", "field", "varint"]
 
@@ -19,6 +19,7 @@ _SMALL = tuple(bytes((low,)) for low in range(128)) + tuple(
 # A text that is longer is not likely to come again, and would make the bound on the number no bound on the memory.
 _MAX_KEPT_TEXT = 256
 _MAX_KEPT = 2048
+_MAX_KEPT_SETS = 256
 
 
 class UnknownValueError(Exception):
@@ -64,6 +65,25 @@ class KeyValues:
         self._before_integers: dict[tuple[str, int], bytes] = {}
         self._before_doubles: dict[str, bytes] = {}
         self._pack = struct.Struct("<d").pack
+        # By id; the attributes are held, so that nothing else can get it.
+        self._sets: dict[int, tuple[dict[str, Any], bytes]] = {}
+
+    def append_again(self, parts: list[bytes], attributes: dict[str, Any]) -> None:
+        """Append the fields of attributes that are likely to come again, the same object; otherwise as :meth:`append`.
+
+        Parameters:
+            parts: Where to.
+            attributes: Key to value; not changed after they were made.
+        """
+        known = self._sets.get(id(attributes))
+        if known is None:
+            fields: list[bytes] = []
+            self.append(fields, attributes)
+            known = (attributes, b"".join(fields))
+            if len(self._sets) >= _MAX_KEPT_SETS:
+                self._sets.clear()
+            self._sets[id(attributes)] = known
+        parts.append(known[1])
 
     def append(self, parts: list[bytes], attributes: dict[str, object]) -> None:
         """Append the fields of attributes.

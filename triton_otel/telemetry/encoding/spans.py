@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.trace import SpanKind, StatusCode
 
 from triton_otel.telemetry.encoding.fields import KeyValues, UnknownValueError, field, varint
+from triton_otel.telemetry.quickattributes import QuickAttributes
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -114,8 +115,14 @@ class SpanEncoder:
         if kind is not span.kind:
             _, name = self._name(span)
         parts += (name, self._pack_times(0x39, span.start_time or 0, 0x41, span.end_time or 0))
-        # A copy of the read-only view is one call; to go through the view costs as much again as all the rest.
-        self._attributes.append(parts, span.attributes.copy())  # type: ignore[union-attr]
+        held_attributes = held["_attributes"]
+        two = held_attributes.parts() if type(held_attributes) is QuickAttributes else None
+        if two is None:
+            # A copy of the read-only view is one call; to go through the view costs as much again as all the rest.
+            self._attributes.append(parts, span.attributes.copy())  # type: ignore[union-attr]
+        else:
+            self._attributes.append_again(parts, two[0])
+            self._attributes.append(parts, two[1])
         for tag, dropped in (
             (b"\x50", span.dropped_attributes),
             (b"\x60", span.dropped_events),
