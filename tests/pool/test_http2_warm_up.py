@@ -115,6 +115,22 @@ def test_how_many_streams_shows_later(make_pool, holding: Holding) -> None:
         serves(pool, server.url)
 
 
+def test_an_idle_one_comes_before_one_that_is_being_opened(make_pool, holding: Holding) -> None:
+    backend = SlowBackend()
+    with H2Server(holding, tls=False, max_streams=1) as server:
+        pool = knowing(make_pool, network_backend=backend)
+        backend.gate.set()
+        assert pool.warm_up(server.url, 1) == 1
+        backend.gate.clear()
+        warming = Background(lambda: pool.warm_up(server.url, 1))
+        wait_for(lambda: backend.asked == 2)
+        serves_beside = pool.request("GET", server.url, extensions=FAIRLY)
+        assert (serves_beside.content, warming.running) == (b"ok", True)
+        backend.gate.set()
+        assert warming.result() == 1
+        serves(pool, server.url)
+
+
 def test_a_failure_lets_those_who_wait_open_their_own(make_pool) -> None:
     backend = SlowBackend(httpcore.ConnectError("not now"))
     with H2Server(tls=False) as server:

@@ -142,18 +142,17 @@ class SharedBooks(Books):
     # Steps of events.
 
     def _share(self, key: Key, now: float) -> Slot | Waiter | None:
-        """Return a share of what there is for ``key``: an open connection, one that is being opened, an idle one."""
+        """Return a share of what there is for ``key``: an open connection, an idle one, one that is being opened."""
         while slots := self._open.get(key):
             slot = next(iter(slots))
             if slot.dies_at is None or now < slot.dies_at:
                 self._lease_share(slot)
                 return slot
             self._drain(slot)
-        joined = None if self._waiters else self._joined(key, now)
-        if joined is not None:
-            return joined
         idle = self.take_idle(key)
-        if idle is not None and idle.shared and (idle.expires_at is None or now < idle.expires_at):
+        if idle is None:
+            return None if self._waiters else self._joined(key, now)
+        if idle.shared and (idle.expires_at is None or now < idle.expires_at):
             idle.expires_at = None
             self._offer(idle)
         return idle
@@ -275,13 +274,13 @@ class SharedBooks(Books):
             waiter.grant = next(iter(open_ones))
             self._lease_share(waiter.grant)
             return True
+        waiter.grant = self.take_idle(key)
+        if waiter.grant is not None:
+            return True
         joinable = self._joinable.get(key) if join and not self._waiters else None
         if joinable is not None and self._takes_joiner(joinable):
             self._join(waiter, joinable)
             return False
-        waiter.grant = self.take_idle(key)
-        if waiter.grant is not None:
-            return True
         oldest = self._idle.oldest()
         if len(self.slots) < self.max_total:
             waiter.grant = self._new_slot(key)
