@@ -16,7 +16,16 @@ import httpcore
 from triton_otel import _clock
 from triton_otel.pool.failures import classify
 from triton_otel.pool.lease import may_resend, not_taken, refused_once
-from triton_otel.pool.requests import VERSIONS, closing, for_tasks, handshakes, key_of, may_share, note_hint, outward
+from triton_otel.pool.requests import (
+    VERSIONS,
+    closing,
+    handshakes,
+    key_of,
+    may_share,
+    note_hint,
+    outward,
+    talk_as_httpcore,
+)
 from triton_otel.pool.shell import PoolShell, limits
 from triton_otel.pool.slot import CLOSED, Slot
 from triton_otel.pool.tasklease import AsyncLeasedStream, CountedStream
@@ -25,11 +34,12 @@ from triton_otel.pool.waiting import PoolClosed
 from triton_otel.pool.warming import TaskWarmUp
 from triton_otel.wire.aio.backend import default_backend
 from triton_otel.wire.aio.connection import AsyncHTTPConnection
+from triton_otel.wire.aio.hearing import HearingAsyncBackend
 from triton_otel.wire.aio.multiplex import AsyncMultiplexConnection
 from triton_otel.wire.aio.runtime import running_loop, runs_here
 from triton_otel.wire.aio.stream import TaskLink, WatchedAsyncBackend
 from triton_otel.wire.limits import EXTENSION, bounded, check_response
-from triton_otel.wire.message import PlannedRequest, WireRequest
+from triton_otel.wire.message import PlannedRequest
 from triton_otel.wire.phases import Attempt
 from triton_otel.wire.stream import POOL_CLOSED, opening
 
@@ -83,6 +93,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
     ) -> None:
         if network_backend is None:
             network_backend = default_backend(direct=proxy is None, shared=http2)
+        watched = WatchedAsyncBackend(network_backend)
         super().__init__(
             ssl_context=ssl_context,
             proxy=proxy,
@@ -94,7 +105,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
             retries=retries,
             local_address=local_address,
             uds=uds,
-            network_backend=WatchedAsyncBackend(network_backend),
+            network_backend=HearingAsyncBackend(watched) if proxy is not None and http1 else watched,
             socket_options=socket_options,
         )
         self._loop: Any = None
@@ -341,10 +352,10 @@ async def _talk(connection: Any, request: httpcore.Request, whole: bool, attempt
         return await connection.exchange(request)
     if type(connection) is AsyncMultiplexConnection:
         response = await connection.share(request, attempt)
-    else:
-        if type(connection) is not AsyncHTTPConnection and isinstance(request, WireRequest):
-            request = for_tasks(request)
+    elif type(connection) is AsyncHTTPConnection:
         response = await connection.handle_async_request(request)
+    else:
+        response = await talk_as_httpcore(connection, request)
     if type(connection) is not AsyncHTTPConnection:
         if type(connection) is not AsyncMultiplexConnection:
             note_hint(connection, response)

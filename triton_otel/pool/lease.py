@@ -165,6 +165,9 @@ def leftover(slot: Slot) -> bool:
     connection = slot.connection
     if type(connection) in _OUR_OWN:
         return bool(connection.surplus)
+    if slot.link.early:
+        # Whether the server takes the rest of that request for the begin of the next one is its own affair.
+        return True
     while (inner := getattr(connection, "_connection", None)) is not None:
         connection = inner
     parser = getattr(connection, "_h11_state", None)

@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from triton_otel.pool.slot import Key
     from triton_otel.wire.phases import Attempt
 
-__all__ = ["VERSIONS", "closing", "for_tasks", "handshakes", "key_of", "may_share", "note_hint", "outward", "talk"]
+__all__ = [
+    "VERSIONS",
+    "closing",
+    "handshakes",
+    "key_of",
+    "may_share",
+    "note_hint",
+    "outward",
+    "talk",
+    "talk_as_httpcore",
+]
 
 VERSIONS = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
 """Versions as responses say them and as ``network.protocol.version`` does."""
@@ -129,25 +139,45 @@ def outward(error: BaseException, proxy: httpcore.Proxy | None) -> Exception | N
 
 
 class _Parts:
-    """A body in parts, for tasks."""
+    """A body in parts, for tasks: whoever stops in the middle of it can have its generator closed."""
 
     def __init__(self, parts: Any) -> None:
         self._parts = parts
+        self._begun: Any = None
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for part in self._parts:
-            yield part
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        self._begun = self._parts.__aiter__() if hasattr(self._parts, "__aiter__") else _one_by_one(self._parts)
+        return self
+
+    async def __anext__(self) -> bytes:
+        part: bytes = await self._begun.__anext__()
+        return part
+
+    async def aclose(self) -> None:
+        if hasattr(self._begun, "aclose"):
+            await self._begun.aclose()
 
 
-def for_tasks(request: WireRequest) -> httpcore.Request:
-    """Return a request of ours as httpcore's own asynchronous connections want it, which iterate over its body."""
-    return httpcore.Request(
-        request.method,
-        request.url,
-        headers=request.headers,
-        content=_Parts(request.stream),
-        extensions=request.extensions,
-    )
+async def _one_by_one(parts: Any) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
+
+
+async def talk_as_httpcore(connection: Any, request: httpcore.Request) -> httpcore.Response:
+    """Send a request over one of httpcore's own asynchronous connections, which iterate over its body.
+
+    They leave it in the middle where the server answers early.
+    """
+    body = _Parts(request.stream)
+    try:
+        response: httpcore.Response = await connection.handle_async_request(
+            httpcore.Request(
+                request.method, request.url, headers=request.headers, content=body, extensions=request.extensions
+            )
+        )
+    finally:
+        await body.aclose()
+    return response
 
 
 def closing(request: httpcore.Request) -> httpcore.Request:

@@ -20,6 +20,7 @@ from triton_otel.pool.slot import CLOSED, Slot
 from triton_otel.pool.waiting import PoolClosed, ThreadWaiter
 from triton_otel.pool.warming import WarmUp
 from triton_otel.wire.connection import HTTPConnection
+from triton_otel.wire.hearing import HearingBackend
 from triton_otel.wire.limits import bounded
 from triton_otel.wire.message import PlannedRequest
 from triton_otel.wire.multiplex import MultiplexConnection
@@ -77,6 +78,7 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
         reuse: bool = True,
         max_response_size: int | None = None,
     ) -> None:
+        watched = WatchedBackend(httpcore.SyncBackend() if network_backend is None else network_backend)
         super().__init__(
             ssl_context=ssl_context,
             proxy=proxy,
@@ -88,7 +90,8 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
             retries=retries,
             local_address=local_address,
             uds=uds,
-            network_backend=WatchedBackend(httpcore.SyncBackend() if network_backend is None else network_backend),
+            # Through a proxy httpcore's own connections speak; with HTTP/2 several may use a stream at a time.
+            network_backend=HearingBackend(watched) if proxy is not None and http1 else watched,
             socket_options=socket_options,
         )
         self._max_response_size = max_response_size

@@ -7,13 +7,16 @@ answer is all there is to have when the server stops reading.
 
 from __future__ import annotations
 
-__all__ = ["GRACE", "MAX_HEARD", "EarlyAnswer"]
+__all__ = ["EARLY", "GRACE", "MAX_HEARD", "EarlyAnswer"]
 
 GRACE = 0.1
 """Seconds without progress after which a request is not sent on whose answer is there already."""
 
 MAX_HEARD = 16 * 1024
 """Bytes of it that are taken in at most, whatever they are: no more than a reader of heads takes at once."""
+
+EARLY = "triton_otel.early"
+"""The extra information of a stream that hears by itself: whether an answer began before its request was all sent."""
 
 _INTERIM = (b"HTTP/1.1 1", b"HTTP/1.0 1")
 _START = len(_INTERIM[0])

@@ -53,6 +53,7 @@ class Link:
         "busy",
         "connect_ends",
         "connected_at",
+        "early",
         "handshakes",
         "handshakes_left",
         "handshaking",
@@ -72,6 +73,8 @@ class Link:
         self.thread = 0
         self.connect_ends: float | None = None
         self.connected_at = 0.0
+        self.early = False
+        """Whether an answer began before its request was all sent, where httpcore's own connection does not know."""
         self.place: tuple[str, int] | None = None
         """Host and port that it connects to: the server's, or a proxy's."""
         self.peer: tuple[str, int] | None = None
@@ -178,9 +181,12 @@ class Link:
 
     @contextlib.contextmanager
     def handshake(self, stream: NetworkStream) -> Iterator[None]:
-        """A TLS handshake, during which the stream's own socket is an empty shell that cannot be shut down."""
+        """A TLS handshake, during which the stream's own socket is an empty shell that cannot be shut down.
+
+        One within TLS leaves the socket as it is.
+        """
         sock = stream.get_extra_info("socket")
-        if isinstance(sock, socket.socket):
+        if isinstance(sock, socket.socket) and not isinstance(sock, ssl.SSLSocket):
             self.handshaking = sock.dup()
         try:
             self.refuse_if_aborted()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 from typing import TYPE_CHECKING, Any
 
+from triton_otel.wire.hearing import HearingStream
 from triton_otel.wire.parts import joined
 
 if TYPE_CHECKING:
@@ -18,8 +19,7 @@ __all__ = ["StreamTransport", "has_ended"]
 class StreamTransport:
     """Over any network stream of httpcore's.
 
-    Such a stream cannot be asked what comes while it writes, so of a server that answers early and then stops reading
-    it learns at the end of the time for writing.
+    What comes while it writes is heard as far as the stream tells; see :mod:`triton_otel.wire.hearing`.
     """
 
     __slots__ = ("_read", "_spare", "_stream")
@@ -27,13 +27,15 @@ class StreamTransport:
     hides = True
     """Whether bytes can wait that the socket does not show."""
 
-    early = False
-    """Whether an answer began before its request was all sent: nothing tells."""
-
     def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self._stream = stream
+        self._stream = HearingStream(stream)
         self._spare = b""
         self._read = False
+
+    @property
+    def early(self) -> bool:
+        """Whether an answer began before its request was all sent."""
+        return self._stream.early
 
     def send(self, parts: Parts, timeout: float | None) -> None:
         """Send all of it."""

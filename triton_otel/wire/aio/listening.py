@@ -1,6 +1,7 @@
 """Sending over httpcore's own asynchronous streams, and hearing what a server says meanwhile.
 
 Under trio there is no socket of ours that tells.  So a task of its own reads while a large request is being written.
+So it is through proxies, where httpcore's own connections speak, and over a caller's network backend.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ __all__ = ["LARGE", "can_listen", "send_listening"]
 LARGE = 128 * 1024
 """Bytes of a request from which on it is listened: so much a peer's kernel takes in, with the usual settings, though
 nobody reads, and a task of its own costs half a millisecond of CPU."""
+
+_LOOK = 0.05
+"""Seconds between two looks at a caller's stream while it is being written to."""
 
 _SLICE = 64 * 1024
 _MAX_KEPT = 1024 * 1024
@@ -55,6 +59,7 @@ async def send_listening(
     Raises:
         httpcore.WriteTimeout, httpcore.WriteError: As in httpcore; also where the peer has answered and reads no more.
     """
+    bears = can_listen(stream)
     left = deque(_cut(parts, timeout))
     stalled = before_all = deaf = False
     failure: Exception | None = None
@@ -69,6 +74,9 @@ async def send_listening(
             with anyio.move_on_after(GRACE if early.answered else None):
                 if deaf or early.ended or len(early.data) >= _MAX_KEPT:
                     await anyio.sleep_forever()
+                while not bears and not stream.get_extra_info("is_readable"):
+                    # A stream of a caller's is read from only where it says that something is there.
+                    await anyio.sleep(_LOOK)
                 try:
                     early.add(await stream.read(_SLICE))
                 except (httpcore.NetworkError, httpcore.TimeoutException):

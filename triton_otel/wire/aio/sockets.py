@@ -21,7 +21,7 @@ from triton_otel import _clock
 from triton_otel.wire.aio.operations import after, end_of, extra_info, mapped
 from triton_otel.wire.aio.waiting import LoopSocket
 from triton_otel.wire.aio.wakeup import Wakeup
-from triton_otel.wire.early import GRACE, MAX_HEARD, EarlyAnswer
+from triton_otel.wire.early import EARLY, GRACE, MAX_HEARD, EarlyAnswer
 
 __all__ = ["IOV_MAX", "SocketStream"]
 
@@ -340,6 +340,8 @@ class SocketStream(LoopSocket, httpcore.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         """Return httpcore's extra information."""
+        if info == EARLY:
+            return self.early
         return extra_info(info, self.sock, secure=self.secure, readable=self.readable)
 
     def readable(self) -> bool:

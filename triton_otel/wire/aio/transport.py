@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import httpcore
 
 from triton_otel import _clock
-from triton_otel.wire.aio.listening import LARGE, can_listen, send_listening
+from triton_otel.wire.aio.listening import LARGE, send_listening
 from triton_otel.wire.aio.sockets import IOV_MAX, SocketStream
 from triton_otel.wire.aio.stream import WatchedAsyncStream
-from triton_otel.wire.early import EarlyAnswer
+from triton_otel.wire.early import EARLY, EarlyAnswer
 from triton_otel.wire.parts import joined
 from triton_otel.wire.stream import POOL_CLOSED
 from triton_otel.wire.streamed import has_ended
@@ -34,26 +34,30 @@ _AT_ONCE = 256 * 1024
 class AsyncStreamTransport:
     """Over any asynchronous network stream of httpcore's."""
 
-    __slots__ = ("_early", "_listens", "_read", "_spare", "_stream", "early")
+    __slots__ = ("_early", "_read", "_spare", "_stream", "early")
 
     def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
         self._read = False
         self._stream = stream
         self._spare = b""
-        self._listens = can_listen(stream)
         self._early: EarlyAnswer | None = None
         self.early = False
-        """Whether an answer began before its request was all sent; of a caller's stream nothing tells."""
+        """Whether an answer began before its request was all sent."""
 
     async def send(self, parts: Parts, timeout: float | None) -> None:
         """Send all of it."""
-        if self._listens and sum(map(len, parts)) > LARGE:
+        hears = self._stream.get_extra_info(EARLY)
+        if hears is None and sum(map(len, parts)) > LARGE:
             early = self._early = self._early or EarlyAnswer()
             before = early.answered
             self.early = await send_listening(self._stream, joined(parts), timeout, early) or before
             return
-        for part in joined(parts):
-            await self._stream.write(part, timeout)  # type: ignore[arg-type]
+        try:
+            for part in joined(parts):
+                await self._stream.write(part, timeout)  # type: ignore[arg-type]
+        finally:
+            if hears is not None:
+                self.early = bool(self._stream.get_extra_info(EARLY))
 
     async def receive_into(self, view: memoryview, timeout: float | None, least: int = 1) -> int:
         """Fill the begin of ``view`` with at least ``least`` bytes; fewer are the end."""
