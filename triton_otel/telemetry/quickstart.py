@@ -248,10 +248,22 @@ def finishing(base: Any, attributes_class: Any) -> Any:
                 if type(processor) is not BatchSpanProcessor:
                     processor._on_ending(self)
             readable = new(ReadableSpan)
-            told = readable.__dict__
-            told.update(zip(_READABLE, shown(fields), strict=True))
-            told["_events"] = fields.get("_events", ())
-            told["_links"] = fields.get("_links", ())
+            # Set one by one they need no dictionary until somebody asks for it, and spans wait by the hundred.
+            (
+                readable._name,
+                readable._context,
+                readable._kind,
+                readable._instrumentation_info,
+                readable._instrumentation_scope,
+                readable._parent,
+                readable._start_time,
+                readable._end_time,
+                readable._attributes,
+                readable._resource,
+                readable._status,
+            ) = shown(fields)
+            readable._events = fields.get("_events", ())
+            readable._links = fields.get("_links", ())
             for processor in processors:
                 processor.on_end(readable)
 
