@@ -134,13 +134,17 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
         """
         timeouts: Mapping[str, float | None] = request.extensions.get("timeout", {})
         attempt = Attempt(_clock.now())
-        slot, response = await self._respond(request, attempt, timeouts.get("pool"))
-        return httpcore.Response(
-            status=response.status,
-            headers=response.headers,
-            content=AsyncLeasedStream(response.stream, self, slot),
-            extensions=response.extensions,
-        )
+        try:
+            slot, response = await self._respond(request, attempt, timeouts.get("pool"))
+            return httpcore.Response(
+                status=response.status,
+                headers=response.headers,
+                content=AsyncLeasedStream(response.stream, self, slot),
+                extensions=response.extensions,
+            )
+        except BaseException as error:
+            self._broken_off(attempt, error)
+            raise
 
     async def exchange(
         self, request: httpcore.Request, attempt: Attempt, queue_timeout: float | None
@@ -158,7 +162,9 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
                     body = b"".join([part async for part in stream])
                 finally:
                     await stream.aclose()
-        except BaseException:
+                    attempt.settled = True
+        except BaseException as error:
+            self._broken_off(attempt, error)
             attempt.ended = _clock.now()
             raise
         attempt.ended = attempt.last_byte or _clock.now()
@@ -184,8 +190,12 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
         warming = TaskWarmUp(self, self._leases, url, timeout, sni_hostname)
         self._arrive()
         opened = 0
-        while opened < count and not self._closed and await warming.open_one():
-            opened += 1
+        try:
+            while opened < count and not self._closed and await warming.open_one():
+                opened += 1
+        except BaseException:
+            self._leases.abandoned(warming)
+            raise
         return opened
 
     async def aclose(self) -> None:
@@ -258,7 +268,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
             request = closing(request)
         self._arrive()
         leases = self._leases
-        slot = leases.take(key) or await leases.get(key, attempt, queue_timeout)
+        slot = leases.take(key, attempt) or await leases.get(key, attempt, queue_timeout)
         while True:
             try:
                 # Its state says closed where the pool was closed since.

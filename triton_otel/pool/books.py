@@ -13,7 +13,7 @@ from collections.abc import Callable
 from triton_otel.pool.counters import Counters
 from triton_otel.pool.idle import IdleConnections
 from triton_otel.pool.lifetimes import Lifetimes
-from triton_otel.pool.slot import CLOSED, CLOSING, IDLE, LEASED, OPENING, Key, PoolWasClosed, Slot, Waiter
+from triton_otel.pool.slot import CLOSED, CLOSING, IDLE, LEASED, MENDED, OPENING, Key, PoolWasClosed, Slot, Waiter
 from triton_otel.pool.stats import PoolStats
 
 __all__ = ["Books"]
@@ -190,18 +190,18 @@ class Books:
 
     # Steps of events.
 
-    def take_idle(self, key: Key) -> Slot | None:
+    def take_idle(self, key: Key, owner: object | None = None) -> Slot | None:
         """Return an idle connection to ``key``, now ``LEASED``, as :meth:`PoolState.acquire` does if there is one."""
         slot = self._idle.pop(key)
         if slot is not None:
+            slot.owner = owner
             slot.state = LEASED
         return slot
 
-    def _new_slot(self, key: Key, evicted: Slot | None = None) -> Slot:
-        slot = Slot(key, evicted)
+    def _new_slot(self, key: Key, evicted: Slot | None = None, owner: object | None = None) -> Slot:
+        slot = Slot(key, evicted, owner)
         self.slots[slot] = None
         self._places[key] = self._places.get(key, 0) + 1
-        assert self._holds()
         return slot
 
     def _leave_place(self, slot: Slot) -> None:
@@ -214,6 +214,9 @@ class Books:
             del self._places[slot.key]
 
     def _count_closed(self, slot: Slot, reason: str) -> None:
+        if not reason:
+            # It was never opened.
+            return
         self.counters.count_closed(reason)
         if self.ended is not None:
             self.ended.append(slot)
@@ -232,12 +235,16 @@ class Books:
             slot.dies_at = now + self.max_lifetime * (1.0 - 0.025 * self._jitter())
             self._lifetimes.add(slot)
 
-    def _in_place_of(self, oldest: Slot, key: Key) -> Slot:
+    def _in_place_of(self, oldest: Slot, key: Key, owner: object | None = None) -> Slot:
         """Evict an idle connection for one to another place."""
         self._idle.remove(oldest)
+        oldest.owner = owner
         oldest.state = LEASED
+        # The new one first: whoever mends these books after an interrupt finds the old one in it.
+        fresh = self._new_slot(key, oldest, owner)
         self._retire(oldest, "evicted")
-        return self._new_slot(key, evicted=oldest)
+        assert self._holds()
+        return fresh
 
     def _outlived(self, slot: Slot) -> None:
         """The lifetime of a leased connection is over."""
@@ -271,9 +278,15 @@ class Books:
         self._leave_place(slot)
 
     def _ensure_leased(self, slot: Slot) -> None:
-        if slot.state == CLOSED:
-            self.orphans -= 1
+        if slot.state in (CLOSED, CLOSING):
+            self._ended_before(slot)
             raise PoolWasClosed
+
+    def _ended_before(self, slot: Slot) -> None:
+        """A lease ends that has lost its connection, or that was taken from a request which did not end it."""
+        if slot.owner is not MENDED:
+            assert slot.state == CLOSED
+            self.orphans -= 1
 
     def _forget(self, slot: Slot) -> None:
         self._lifetimes.discard(slot)
@@ -281,14 +294,17 @@ class Books:
 
     def _hand_over(self, slot: Slot) -> Waiter:
         """Give a released connection, or its place under the limit, to the first waiter."""
-        waiter, _ = self._waiters.popitem(last=False)
-        self._unlist(waiter)
+        # Who has been given something leaves the queue last: an interrupt in between must not lose anybody.
+        waiter = next(iter(self._waiters))
         if waiter.key == slot.key:
             slot.expires_at = None
+            slot.owner = waiter
             waiter.grant = slot
         else:
+            waiter.grant = self._new_slot(waiter.key, slot, waiter)
             self._retire(slot, "evicted")
-            waiter.grant = self._new_slot(waiter.key, evicted=slot)
+        del self._waiters[waiter]
+        self._unlist(waiter)
         assert self._holds()
         return waiter
 
@@ -296,9 +312,10 @@ class Books:
         """Give a place under the limit that became free to the first waiter."""
         if not self._waiters or len(self.slots) >= self.max_total:
             return None
-        waiter, _ = self._waiters.popitem(last=False)
+        waiter = next(iter(self._waiters))
+        waiter.grant = self._new_slot(waiter.key, owner=waiter)
+        del self._waiters[waiter]
         self._unlist(waiter)
-        waiter.grant = self._new_slot(waiter.key)
         return waiter
 
     def _holds(self) -> bool:

@@ -51,6 +51,19 @@ class IdleConnections:
         order[slot] = None
         return len(order)
 
+    def restore(self, slot: Slot) -> None:
+        """Add a slot as the freshest one that was idle before, and ends when it was to end."""
+        if slot.expires_at is not None and slot.expires_at == slot.idle_ends:
+            self._early.add(slot, slot.expires_at)
+        self._stacks.setdefault(slot.key, {})[slot] = None
+        self._order[slot] = None
+
+    def renewed(self) -> tuple[IdleConnections, list[Slot]]:
+        """Return an empty one that has made the same promise, and the slots of this one, in order."""
+        fresh = IdleConnections(self._keep_alive)
+        fresh._promised = self._promised
+        return fresh, list(self._order)
+
     def pop(self, key: Key) -> Slot | None:
         """Take the freshest slot that leads to ``key``, or ``None``."""
         stack = self._stacks.get(key)

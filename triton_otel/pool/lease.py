@@ -47,6 +47,9 @@ class LeaseHolder(Protocol):
     def settle(self, slot: Slot, reason: str) -> None:
         """End a lease whose response is closed; ``reason`` counts where its connection cannot be used again."""
 
+    def abandoned(self, owner: object) -> None:
+        """Take what an owner of slots has: it was to end its lease, and something foreign came in between."""
+
     def entangled(self) -> bool:
         """Tell whether this thread is in the middle of changing the pool's books."""
 
@@ -94,19 +97,29 @@ class LeasedStream:
 
     def close(self) -> None:
         """End the lease; again does nothing."""
-        slot, self._slot = self._slot, None
-        if slot is None:
-            return
-        if self._pool.entangled():
-            # A garbage collection in a critical section came upon a generator that closes this response.
-            self._pool.drop(Dropped(slot, self._inner))
-            return
+        slot = owner = None
         try:
-            # A connection of the caller's may answer with a stream that has no close.
-            if hasattr(self._inner, "close"):
-                self._inner.close()
-        finally:
-            self._pool.settle(slot, self._reason)
+            slot, self._slot = self._slot, None
+            if slot is None:
+                return
+            # Asked before the lease ends: then the slot is soon another's.
+            owner = slot.owner
+            if self._pool.entangled():
+                # A garbage collection in a critical section came upon a generator that closes this response.
+                self._pool.drop(Dropped(slot, self._inner))
+                return
+            try:
+                # A connection of the caller's may answer with a stream that has no close.
+                if hasattr(self._inner, "close"):
+                    self._inner.close()
+            finally:
+                self._pool.settle(slot, self._reason)
+        except BaseException:
+            slot = slot or self._slot
+            self._slot = None
+            if slot is not None:
+                self._pool.abandoned(owner or slot.owner)
+            raise
 
     def __del__(self) -> None:
         slot = getattr(self, "_slot", None)

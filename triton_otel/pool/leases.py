@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpcore
 
 from triton_otel import _clock
+from triton_otel.pool.guarded import GuardedBooks
 from triton_otel.pool.lease import close_connection, close_inherited, fit, goes_on
 from triton_otel.pool.slot import (
     CLOSED,
@@ -28,17 +29,14 @@ from triton_otel.wire.http11 import IDLE as READY
 from triton_otel.wire.stream import POOL_CLOSED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from triton_otel.pool.state import PoolState
-    from triton_otel.pool.stats import PoolStats
     from triton_otel.pool.waiting import PoolObserver
     from triton_otel.wire.phases import Attempt
 
 __all__ = ["ThreadLeases"]
 
 
-class ThreadLeases:
+class ThreadLeases(GuardedBooks):
     """Gives connections of one pool to threads and takes them back; every method may be called from any thread.
 
     Parameters:
@@ -49,30 +47,10 @@ class ThreadLeases:
     """The connections of our own, whose state can be seen at a glance."""
 
     def __init__(self, state: PoolState) -> None:
-        # One that knows its owner: a garbage collection inside of a critical section may close a response, see
-        # held_here().
-        self._lock = threading.RLock()
-        self._state = state
+        super().__init__(state)
         self._shares = state.shares
         self.observer: PoolObserver | None = None
-        self.hurry: Callable[[], None] | None = None
-        """Has :meth:`expire` called soon; takes no lock."""
         self.retire_reason = state.retire_reason
-
-    def snapshot(self) -> PoolStats:
-        """Return the numbers of this moment."""
-        with self._lock:
-            return self._state.snapshot()
-
-    def slots(self) -> tuple[list[Slot], int, int]:
-        """Return the slots in order of their making, the active requests beyond one for each, and how many wait."""
-        with self._lock:
-            state = self._state
-            return list(state.slots), state.orphans + state.extra, state.queued
-
-    def held_here(self) -> bool:
-        """Tell whether the calling thread is inside of a critical section, so that it must not change the books."""
-        return self._lock._is_owned()  # type: ignore[attr-defined,no-any-return]
 
     def acquire(self, key: Key, attempt: Attempt, timeout: float | None) -> Slot:
         """Get a connection to ``key``, waiting for it if need be.
@@ -92,10 +70,14 @@ class ThreadLeases:
         now = _clock.now()
         if not self._shares:
             with self._lock:
-                slot = self._state.take_idle(key)
+                try:
+                    slot = self._state.take_idle(key, attempt)
+                except BaseException:
+                    self._put_in_order()
+                    raise
             if slot is not None:
                 return self._begun(slot, now)
-        got = self._ask(key)
+        got = self._ask(key, attempt)
         return self._checked(got if isinstance(got, Slot) else self._wait(got, attempt, timeout), attempt)
 
     def replace(
@@ -119,12 +101,11 @@ class ThreadLeases:
         close_connection(slot)
         attempt.reset()
         try:
-            with self._lock:
-                if resend:
-                    fresh = self._state.renew(slot, why)
-                    attempt.resend_count += 1
-                    return fresh
-                fresh = self._state.stale(slot, why)
+            if resend:
+                fresh: Slot = self._event(self._state.renew, slot, why)
+                attempt.resend_count += 1
+                return fresh
+            fresh = self._event(self._state.stale, slot, why)
         except PoolWasClosed:
             raise PoolClosed(POOL_CLOSED) from None
         return self._checked(fresh)
@@ -161,24 +142,19 @@ class ThreadLeases:
 
     def opened(self, slot: Slot, now: float) -> None:
         """An ``OPENING`` slot's connection is there."""
-        with self._lock:
-            self._state.opened(slot, now)
+        self._event(self._state.opened, slot, now)
 
     def failed(self, slot: Slot, error_type: str | None) -> None:
         """An ``OPENING`` slot's connection could not be made, or is not wanted any more (``None``)."""
-        with self._lock:
-            waiter = self._state.failed(slot, error_type)
-        self._wake(waiter)
+        self._wake(self._event(self._state.failed, slot, error_type))
 
-    def warm(self, key: Key) -> Slot | None:
+    def warm(self, key: Key, owner: object) -> Slot | None:
         """Return an ``OPENING`` slot for a connection ahead of any request, ``None`` where there is no room for one."""
-        with self._lock:
-            return self._state.warm(key)
+        return self._event(self._state.warm, key, owner)  # type: ignore[no-any-return]
 
     def warmed(self, slot: Slot, now: float, streams: int | None) -> None:
         """The connection that was opened ahead of any request is there; as the books' event."""
-        with self._lock:
-            waiter, surplus = self._state.warmed(slot, now, streams)
+        waiter, surplus = self._event(self._state.warmed, slot, now, streams)
         self._wake(waiter)
         if surplus is not None:
             self._close_slot(surplus)
@@ -196,7 +172,11 @@ class ThreadLeases:
         if now is None:
             now = _clock.now()
         with self._lock:
-            waiter, surplus = self._state.release(slot, now, reason)
+            try:
+                waiter, surplus = self._state.release(slot, now, reason)
+            except BaseException:
+                self._put_in_order()
+                raise
             sooner = slot.idle_ends is not None and self._state.sooner(slot)
         if waiter is not None:
             self._wake(waiter)
@@ -207,10 +187,12 @@ class ThreadLeases:
 
     def expire(self, now: float) -> float | None:
         """Close the idle connections whose time is over; return when to come again at the latest."""
-        with self._lock:
-            over = self._state.expire(now)
-        for slot in over:
-            self._close_slot(slot)
+        try:
+            for slot in self._event(self._state.expire, now):
+                self._close_slot(slot)
+        except BaseException:
+            self.abandoned(self)
+            raise
         with self._lock:
             return self._state.next_due(now)
 
@@ -253,17 +235,16 @@ class ThreadLeases:
             if slot.evicted is not None:
                 close_inherited(slot.evicted)
 
-    def _ask(self, key: Key) -> Slot | Any:
+    def _ask(self, key: Key, attempt: Attempt) -> Slot | Any:
         """Return a slot, or the waiter that will get one."""
         now = _clock.now()
-        with self._lock:
-            try:
-                return self._state.acquire(key, now)
-            except QueueLimitReached:
-                raise QueueFull(
-                    f"the queue for a connection is full: {self._state.queued} requests wait, "
-                    f"max_queued is {self._state.max_queued}"
-                ) from None
+        try:
+            return self._event(self._state.acquire, key, now, attempt)
+        except QueueLimitReached:
+            raise QueueFull(
+                f"the queue for a connection is full: {self._state.queued} requests wait, "
+                f"max_queued is {self._state.max_queued}"
+            ) from None
 
     def _wait(self, waiter: ThreadWaiter, attempt: Attempt, timeout: float | None) -> Slot:
         timeout = patience(waiter, attempt, timeout)
@@ -282,8 +263,7 @@ class ThreadLeases:
             PoolClosed: The pool was closed.
         """
         if not woken:
-            with self._lock:
-                self._state.cancel(waiter, timed_out=True)
+            self._event(self._state.cancel, waiter, timed_out=True)
         if waiter.failed:
             self._tell_wait(waiter, attempt, "_OTHER")
             raise PoolClosed("the connection pool was closed while the request waited for a connection")
@@ -295,11 +275,11 @@ class ThreadLeases:
 
     def _left(self, waiter: Waiter, attempt: Attempt) -> None:
         """A waiter was interrupted; what it was given in the meantime goes back."""
-        with self._lock:
-            slot = self._state.cancel(waiter)
+        slot = self._event(self._state.cancel, waiter)
         if slot is not None:
             self._give_back(slot)
         self._tell_wait(waiter, attempt, "_OTHER")
+        attempt.settled = True
 
     def _tell_wait(self, waiter: Waiter, attempt: Attempt, error_type: str | None) -> None:
         attempt.blocked_since = waiter.since
@@ -362,37 +342,23 @@ class ThreadLeases:
     def _swap(self, slot: Slot, reason: str) -> Slot:
         # Closed before its place is given to another: the limit is one of sockets.
         close_connection(slot)
+        if not slot.shared:
+            return self._event(self._state.stale, slot, reason)  # type: ignore[no-any-return]
         with self._lock:
             if slot.lost:
-                got, woken = slot, None
-            elif slot.shared:
-                got, woken = self._state.leave(slot, _clock.now(), reason, dead=True)  # type: ignore[assignment]
-            else:
-                got, woken = self._state.stale(slot, reason), None
+                return slot
+            got, woken = self._state.leave(slot, _clock.now(), reason, dead=True)
         self._wake(woken)
-        return got
+        return got  # type: ignore[return-value]
 
     def _give_back(self, slot: Slot) -> None:
         if slot.evicted is not None:
             close_connection(slot.evicted)
         with self._lock:
-            waiter, surplus = self._state.give_back(slot, _clock.now())
+            waiter, surplus = self._event(self._state.give_back, slot, _clock.now())
             sooner = self._state.sooner(slot)
         self._wake(waiter)
         if sooner and self.hurry is not None:
             self.hurry()
         if surplus is not None:
             self._close_slot(surplus)
-
-    def _close_slot(self, slot: Slot) -> None:
-        close_connection(slot)
-        with self._lock:
-            waiter = self._state.closed(slot)
-        self._wake(waiter)
-
-    @staticmethod
-    def _wake(waiter: Waiter | None) -> None:
-        while waiter is not None:
-            following = waiter.next
-            waiter.wake()  # type: ignore[attr-defined]
-            waiter = following

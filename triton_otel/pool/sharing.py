@@ -339,8 +339,8 @@ class SharedBooks(Books):
             if not waiting:
                 del self._waiting_for[waiter.key]
 
-    def _new_slot(self, key: Key, evicted: Slot | None = None) -> Slot:
-        slot = super()._new_slot(key, evicted)
+    def _new_slot(self, key: Key, evicted: Slot | None = None, owner: object | None = None) -> Slot:
+        slot = super()._new_slot(key, evicted, owner)
         if self._may_share is not None and self._may_share(key):
             slot.shared = True
             self._joinable.setdefault(key, slot)

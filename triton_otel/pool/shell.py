@@ -13,15 +13,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+import httpcore
+
 from triton_otel import _clock
 from triton_otel.pool.failures import classify, close_reason
 from triton_otel.pool.housekeeper import HOUSEKEEPER
 from triton_otel.pool.lease import Dropped, close_connection, goes_on, leftover
-from triton_otel.pool.slot import CLOSED, IDLE, LEASED, OPENING, Slot
+from triton_otel.pool.slot import CLOSED, IDLE, LEASED, OPENING, Slot, Waiter
 from triton_otel.pool.state import PoolState
 from triton_otel.pool.timed import stats_by_place, timed
 from triton_otel.pool.upkeep import Upkeep, enlist
-from triton_otel.pool.waiting import FullObserver
+from triton_otel.pool.waiting import FullObserver, PoolClosed
 from triton_otel.wire.aio.connection import AsyncHTTPConnection
 from triton_otel.wire.connection import HTTPConnection
 from triton_otel.wire.http11 import IDLE as READY
@@ -180,6 +182,7 @@ class PoolShell:
         """Give the slot of a request back that got no response."""
         if slot.shared and slot.requests:
             self._end_share(slot, close_reason(error))
+            attempt.settled = True
             return
         close_connection(slot)
         error_type = classify(error) if isinstance(error, Exception) else None
@@ -195,6 +198,17 @@ class PoolShell:
                 self.report_created(slot, attempt, error_type)
         else:
             self._leases.release(slot, close_reason(error))
+        attempt.settled = True
+
+    def _broken_off(self, attempt: Attempt, error: BaseException) -> None:
+        """A request has failed; where nobody has given its slot back something foreign came in between."""
+        if not attempt.settled and not isinstance(error, (httpcore.PoolTimeout, PoolClosed)):
+            self._leases.abandoned(attempt)
+
+    def abandoned(self, owner: object) -> None:
+        """A lease of this owner was to end, and something foreign came in between."""
+        if owner is not None:
+            self._leases.abandoned(owner.owner if isinstance(owner, Waiter) else owner)
 
     def settle(self, slot: Slot, reason: str, now: float | None = None) -> None:
         """End a lease whose response is closed.
@@ -285,6 +299,7 @@ class PoolShell:
             self._close_wanted = False
             self._shut()
         self._drain()
+        self._leases.mend()
         due = self._leases.expire(now)
         return now + 3600.0 if due is None else due
 

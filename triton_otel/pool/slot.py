@@ -11,6 +11,7 @@ __all__ = [
     "CLOSING",
     "IDLE",
     "LEASED",
+    "MENDED",
     "OPENING",
     "Key",
     "PoolWasClosed",
@@ -28,6 +29,9 @@ IDLE: Final = "idle"
 LEASED: Final = "leased"
 CLOSING: Final = "closing"
 CLOSED: Final = "closed"
+
+MENDED: Final = object()
+"""The owner of a slot that was taken from a request which left it behind."""
 
 _connection_ids = itertools.count(1)
 
@@ -83,6 +87,7 @@ class Slot:
         "link",
         "lost",
         "opened_at",
+        "owner",
         "party",
         "requests",
         "shared",
@@ -90,9 +95,11 @@ class Slot:
         "streams",
     )
 
-    def __init__(self, key: Key, evicted: Slot | None = None) -> None:
+    def __init__(self, key: Key, evicted: Slot | None = None, owner: object | None = None) -> None:
         self.id = next(_connection_ids)
         self.key = key
+        self.owner = owner
+        """Whose it is while it is ``LEASED`` or ``OPENING``: a request's attempt, or the waiter that was given it."""
         self.state: str = OPENING
         self.evicted = evicted
         self.connection: Any = None
@@ -151,14 +158,16 @@ class Waiter:
     """One request in the queue.
 
     ``grant`` is set once, under the lock; ``failed`` says that the pool was closed.  ``next`` is another one that the
-    same event has woken, or ``None``.  ``party`` is what it has joined instead of the queue.
+    same event has woken, or ``None``.  ``party`` is what it has joined instead of the queue.  ``owner`` is the attempt
+    of its request.
     """
 
-    __slots__ = ("failed", "grant", "key", "next", "party", "since")
+    __slots__ = ("failed", "grant", "key", "next", "owner", "party", "since")
 
     def __init__(self, key: Key, now: float) -> None:
         self.key = key
         self.since = now
+        self.owner: object | None = None
         self.grant: Slot | None = None
         self.failed = False
         self.next: Waiter | None = None

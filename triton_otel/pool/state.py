@@ -18,7 +18,7 @@ Every event costs O(1), amortised, in connections and in waiters.
 
 from __future__ import annotations
 
-from triton_otel.pool.sharing import SharedBooks
+from triton_otel.pool.mending import MendedBooks
 from triton_otel.pool.slot import CLOSED, IDLE, LEASED, OPENING, Key, Slot, Waiter
 from triton_otel.pool.slot import PoolWasClosed as PoolWasClosed
 from triton_otel.pool.slot import QueueLimitReached as QueueLimitReached
@@ -26,11 +26,11 @@ from triton_otel.pool.slot import QueueLimitReached as QueueLimitReached
 __all__ = ["PoolState", "PoolWasClosed", "QueueLimitReached"]
 
 
-class PoolState(SharedBooks):
+class PoolState(MendedBooks):
     """The books of one pool; parameters as of :class:`Books` and :class:`SharedBooks`."""
 
-    def acquire(self, key: Key, now: float) -> Slot | Waiter:
-        """Ask for a connection to ``key``.
+    def acquire(self, key: Key, now: float, owner: object | None = None) -> Slot | Waiter:
+        """Ask for a connection to ``key``, for ``owner``: see :meth:`MendedBooks.mend`.
 
         Returns:
             A ``LEASED`` slot: check that its peer is still there, then :meth:`begin` or :meth:`stale`.  An ``OPENING``
@@ -39,17 +39,18 @@ class PoolState(SharedBooks):
         Raises:
             QueueLimitReached: The request would have to wait, and the queue is full.
         """
-        got = self.take_idle(key) if self._may_share is None else self._share(key, now)
+        got = self.take_idle(key, owner) if self._may_share is None else self._share(key, now)
         if got is not None:
             return got
         if len(self.slots) < self.max_total:
-            return self._new_slot(key)
+            return self._new_slot(key, owner=owner)
         oldest = self._idle.oldest()
         if oldest is not None:
-            return self._in_place_of(oldest, key)
+            return self._in_place_of(oldest, key, owner)
         if self.max_queued is not None and len(self._waiters) >= self.max_queued:
             raise QueueLimitReached
         waiter = self._new_waiter(key, now)
+        waiter.owner = owner
         self._line_up(waiter)
         assert self._holds()
         return waiter
@@ -80,14 +81,13 @@ class PoolState(SharedBooks):
         Returns:
             The waiter that has the slot now.
         """
-        if slot.state == CLOSED:
-            self.orphans -= 1
+        if slot.state != OPENING:
+            self._ended_before(slot)
             return None
         if error_type is not None:
             self.counters.count_open_error(error_type)
         elif slot.party:
             return self._heir(slot)
-        assert slot.state == OPENING
         self._retire(slot, "")
         return self._pass_on()
 
@@ -102,7 +102,7 @@ class PoolState(SharedBooks):
         """
         self._ensure_leased(slot)
         self._retire(slot, reason)
-        return self.take_idle(slot.key) or self._new_slot(slot.key)
+        return self.take_idle(slot.key, slot.owner) or self._new_slot(slot.key, owner=slot.owner)
 
     def renew(self, slot: Slot, error_type: str) -> Slot:
         """A request met a connection that the server had closed, the shell has closed it, and it is sent once more.
@@ -116,9 +116,9 @@ class PoolState(SharedBooks):
         self._ensure_leased(slot)
         self.counters.count_resend(error_type)
         self._retire(slot, "peer_closed")
-        return self._new_slot(slot.key)
+        return self._new_slot(slot.key, owner=slot.owner)
 
-    def warm(self, key: Key) -> Slot | None:
+    def warm(self, key: Key, owner: object | None = None) -> Slot | None:
         """Ask for a place to open a connection in ahead of any request.
 
         Returns:
@@ -130,7 +130,7 @@ class PoolState(SharedBooks):
             return None
         if at_once or not self.reuse:
             return None
-        slot = self._new_slot(key)
+        slot = self._new_slot(key, owner=owner)
         slot.ahead = True
         return slot
 
@@ -170,10 +170,9 @@ class PoolState(SharedBooks):
         Returns:
             The waiter that has the connection or its slot now, and a surplus connection to be closed.
         """
-        if slot.state == CLOSED:
-            self.orphans -= 1
+        if slot.state != LEASED:
+            self._ended_before(slot)
             return None, None
-        assert slot.state == LEASED
         if reason is not None:
             self._retire(slot, reason)
             return self._pass_on(), None
@@ -188,6 +187,7 @@ class PoolState(SharedBooks):
             self._start_closing(slot, "surplus")
             return None, slot
         slot.state = IDLE
+        slot.owner = None
         if self._idle.push(slot, now) <= self.max_idle:
             return None, None
         # The one just returned is the freshest; the one idle for longest is the next to expire anyway.

@@ -113,13 +113,17 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
         """
         timeouts: Mapping[str, float | None] = request.extensions.get("timeout", {})
         attempt = Attempt(_clock.now())
-        slot, response = self._respond(request, attempt, timeouts.get("pool"))
-        return httpcore.Response(
-            status=response.status,
-            headers=response.headers,
-            content=LeasedStream(response.stream, self, slot),
-            extensions=response.extensions,
-        )
+        try:
+            slot, response = self._respond(request, attempt, timeouts.get("pool"))
+            return httpcore.Response(
+                status=response.status,
+                headers=response.headers,
+                content=LeasedStream(response.stream, self, slot),
+                extensions=response.extensions,
+            )
+        except BaseException as error:
+            self._broken_off(attempt, error)
+            raise
 
     def exchange(
         self, request: httpcore.Request, attempt: Attempt, queue_timeout: float | None
@@ -150,7 +154,9 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
                     body = b"".join(stream)
                 finally:
                     stream.close()
-        except BaseException:
+                    attempt.settled = True
+        except BaseException as error:
+            self._broken_off(attempt, error)
             attempt.ended = _clock.now()
             raise
         attempt.ended = attempt.last_byte or _clock.now()
@@ -192,8 +198,12 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
         if not self._enlisted:
             self._wake_up()
         opened = 0
-        while opened < count and not self._closed and warming.open_one():
-            opened += 1
+        try:
+            while opened < count and not self._closed and warming.open_one():
+                opened += 1
+        except BaseException:
+            self._leases.abandoned(warming)
+            raise
         return opened
 
     def close(self) -> None:

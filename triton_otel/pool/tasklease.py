@@ -74,16 +74,25 @@ class AsyncLeasedStream:
 
     async def aclose(self) -> None:
         """End the lease; again does nothing."""
-        slot, self._slot = self._slot, None
-        if slot is None:
-            return
+        slot = owner = None
         try:
-            # A connection of the caller's may answer with a stream that has no aclose.
-            if hasattr(self._inner, "aclose"):
-                await self._inner.aclose()
-        finally:
-            # Without a wait in between: the close may just have been cancelled.
-            self._pool.settle(slot, self._reason)
+            slot, self._slot = self._slot, None
+            if slot is None:
+                return
+            owner = slot.owner
+            try:
+                # A connection of the caller's may answer with a stream that has no aclose.
+                if hasattr(self._inner, "aclose"):
+                    await self._inner.aclose()
+            finally:
+                # Without a wait in between: the close may just have been cancelled.
+                self._pool.settle(slot, self._reason)
+        except BaseException:
+            slot = slot or self._slot
+            self._slot = None
+            if slot is not None:
+                self._pool.abandoned(owner or slot.owner)
+            raise
 
     def __del__(self) -> None:
         slot = getattr(self, "_slot", None)

@@ -80,7 +80,7 @@ class TaskLeases(ThreadLeases):
 
     _quick = (AsyncHTTPConnection,)
 
-    def take(self, key: Key) -> Slot | None:
+    def take(self, key: Key, attempt: Attempt) -> Slot | None:
         """Return an idle connection to ``key``, or one in its place, that was looked at; ``None`` where none is idle.
 
         Apart from :meth:`get`, because a coroutine that has nothing to wait for costs as much as this.
@@ -89,7 +89,11 @@ class TaskLeases(ThreadLeases):
             return None
         now = _clock.now()
         with self._lock:
-            slot = self._state.take_idle(key)
+            try:
+                slot = self._state.take_idle(key, attempt)
+            except BaseException:
+                self._put_in_order()
+                raise
         return None if slot is None else self._begun(slot, now)
 
     async def get(self, key: Key, attempt: Attempt, timeout: float | None) -> Slot:
@@ -97,7 +101,7 @@ class TaskLeases(ThreadLeases):
 
         As :meth:`ThreadLeases.acquire`.
         """
-        got = self._ask(key)
+        got = self._ask(key, attempt)
         return self._checked(got if isinstance(got, Slot) else await self._patient(got, attempt, timeout), attempt)
 
     async def instead(

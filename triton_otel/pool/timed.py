@@ -127,9 +127,9 @@ class TimedThreadLeases(ThreadLeases):
 class TimedTaskLeases(TimedThreadLeases, TaskLeases):
     """The same for tasks."""
 
-    def take(self, key: Key) -> Slot | None:
+    def take(self, key: Key, attempt: Attempt) -> Slot | None:
         """Return a connection that needs no waiting; as the parent's."""
-        slot = super().take(key)
+        slot = super().take(key, attempt)
         if slot is not None:
             slot.leased_at = _clock.now()
             self._tell_ended()

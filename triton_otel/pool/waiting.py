@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -60,8 +61,9 @@ class ThreadWaiter(Waiter):
         return self._bell.acquire(timeout=-1 if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX))
 
     def wake(self) -> None:
-        """Wake the thread; called once."""
-        self._bell.release()
+        """Wake the thread; again does nothing."""
+        with contextlib.suppress(RuntimeError):
+            self._bell.release()
 
 
 def patience(waiter: Waiter, attempt: Attempt, timeout: float | None) -> float | None:

@@ -82,7 +82,7 @@ class _Warming:
 
     def _begin(self) -> tuple[Slot, Attempt] | None:
         """Return a place to open a connection in, if there is one."""
-        slot = self._leases.warm(self._key)
+        slot = self._leases.warm(self._key, self)
         if slot is None:
             return None
         now = _clock.now()

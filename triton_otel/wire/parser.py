@@ -147,6 +147,9 @@ def parse_head(data: bytes) -> ResponseHead:
     except httptools.HttpParserUpgrade:
         # A head that switches protocols; what follows is none of the parser's business anyway.
         pass
+    except httptools.HttpParserCallbackError as error:
+        # Our callbacks raise nothing: it is of a signal handler that ran in one of them.
+        raise (error.__context__ or error) from None
     except httptools.HttpParserError as error:
         raise BadResponse(str(error)) from error
     if not fields.complete:

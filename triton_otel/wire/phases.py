@@ -90,6 +90,8 @@ class Attempt:
     requests: int | None = None
     age: float | None = None
     resend_count = 0
+    settled = False
+    """Whether the request has failed, and all that it had of its pool has been given back."""
     connect: float | None = None
     tls: float | None = None
     lookup: float | None = None
