@@ -98,7 +98,7 @@ def test_the_thread_of_the_request(work: Work, used: bool) -> None:
     with RawServer() as server:
 
         def one(number: int) -> str | None:
-            with ConnectionPool(max_connections=1) as pool:
+            with ConnectionPool(max_connections=2 if work is opens_ahead else 1) as pool:
                 if used:
                     serves(pool, server.url)
                 place = interrupted(number, lambda: work(pool, server))
