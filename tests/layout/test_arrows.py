@@ -41,6 +41,7 @@ NO_IO = (
     "pool.state",
     "pool.books",
     "pool.sharing",
+    "pool.mending",
     "pool.slot",
     "pool.idle",
     "pool.deadlines",
