@@ -134,6 +134,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
         """
         timeouts: Mapping[str, float | None] = request.extensions.get("timeout", {})
         attempt = Attempt(_clock.now())
+        self._arrive()
         try:
             slot, response = await self._respond(request, attempt, timeouts.get("pool"))
             return httpcore.Response(
@@ -150,6 +151,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
         self, request: httpcore.Request, attempt: Attempt, queue_timeout: float | None
     ) -> tuple[int, list[tuple[bytes, bytes]], bytes | memoryview]:
         """Send a request and read its whole answer; as :meth:`ConnectionPool.exchange`."""
+        self._arrive()
         try:
             slot, got = await self._respond(request, attempt, queue_timeout, whole=True)
             if type(got) is tuple:
@@ -266,7 +268,6 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
         if not self._reuse and not self._http2:
             # HTTP/2 has no such header, and who speaks shows too late.
             request = closing(request)
-        self._arrive()
         leases = self._leases
         slot = leases.take(key, attempt) or await leases.get(key, attempt, queue_timeout)
         while True:
