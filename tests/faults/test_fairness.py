@@ -26,8 +26,8 @@ class Line:
             self.events.append(("waits", number))
             return recorded(make)(key, now, self, number)
 
-        def acquire(key: Any, now: float) -> Any:
-            got = ask(key, now)
+        def acquire(key: Any, now: float, owner: object) -> Any:
+            got = ask(key, now, owner)
             if isinstance(got, Slot):
                 self.events.append(("at once", -1))
             return got

@@ -16,6 +16,7 @@ from support.books import FAIRLY, at_rest, check, exchange_of, get, serves
 from support.raw_server import Background, RawServer, wait_for
 
 from triton_otel.pool import ConnectionPool
+from triton_otel.wire.stream import current_link
 
 # A socket that is just being made has no owner yet: it is closed, with this warning, when it is let go of.
 pytestmark = pytest.mark.filterwarnings("ignore:.*<socket.socket:pytest.PytestUnraisableExceptionWarning")
@@ -105,6 +106,7 @@ def test_the_thread_of_the_request(work: Work, used: bool) -> None:
                 # An answer that is left open by it is given back when it is collected.
                 stats = at_rest(pool.stats, f"a quiet pool, interrupted at {place}")
                 assert stats.opened == sum(stats.closed.values()) + stats.total, place
+                assert current_link() is None, place
                 wait_for(lambda: server.open <= pool.stats().total, f"no more sockets than connections, {place}")
                 requests(pool, server)
                 stats = at_rest(pool.stats, f"a quiet pool after {place}")

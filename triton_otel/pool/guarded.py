@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from triton_otel import _clock
 from triton_otel.pool.lease import close_connection
 from triton_otel.pool.slot import PoolWasClosed, QueueLimitReached
+from triton_otel.wire.stream import forget_opening
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +56,7 @@ class GuardedBooks:
     def abandoned(self, owner: object) -> None:
         """A request has ended somewhere in the middle: whatever it had is nobody's.  May be interrupted as well."""
         self._gone.append(owner)
+        forget_opening()
         if self.hurry is not None:
             self.hurry()
         if not self.held_here():

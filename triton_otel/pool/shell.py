@@ -28,6 +28,7 @@ from triton_otel.wire.aio.connection import AsyncHTTPConnection
 from triton_otel.wire.connection import HTTPConnection
 from triton_otel.wire.http11 import IDLE as READY
 from triton_otel.wire.phases import Connect
+from triton_otel.wire.stream import forget_opening
 
 if TYPE_CHECKING:
     from triton_otel.pool.leases import ThreadLeases
@@ -187,6 +188,8 @@ class PoolShell:
         close_connection(slot)
         error_type = classify(error) if isinstance(error, Exception) else None
         link = slot.link
+        if link is not None:
+            forget_opening(link)
         if slot.requests == 0 and link is not None:
             if link.ready:
                 self._opened(slot, attempt)

@@ -21,7 +21,7 @@ from triton_otel.wire.aio.stream import TaskLink
 from triton_otel.wire.connection import HTTPConnection
 from triton_otel.wire.multiplex import MultiplexConnection
 from triton_otel.wire.phases import Attempt
-from triton_otel.wire.stream import POOL_CLOSED, Link, opening
+from triton_otel.wire.stream import POOL_CLOSED, Link, forget_opening, opening
 
 if TYPE_CHECKING:
     from triton_otel.pool.leases import ThreadLeases
@@ -110,6 +110,7 @@ class _Warming:
     def _failed(self, slot: Slot, attempt: Attempt, error: BaseException) -> bool:
         """It is not open; ``False`` where that is no failure but an interrupt or a cancellation."""
         close_connection(slot)
+        forget_opening(slot.link)
         error_type = classify(error) if isinstance(error, Exception) else None
         self._leases.failed(slot, error_type)
         if error_type is None:

@@ -23,7 +23,16 @@ from triton_otel import _clock
 if TYPE_CHECKING:
     from triton_otel.wire.phases import Attempt
 
-__all__ = ["POOL_CLOSED", "Link", "WatchedBackend", "connect_limit", "current_link", "looked_up", "opening"]
+__all__ = [
+    "POOL_CLOSED",
+    "Link",
+    "WatchedBackend",
+    "connect_limit",
+    "current_link",
+    "forget_opening",
+    "looked_up",
+    "opening",
+]
 
 _SLICE = 16 * 1024
 
@@ -210,6 +219,16 @@ def opening(link: Link) -> Iterator[None]:
 def current_link() -> Link | None:
     """Return the link that connections opened here belong to; ``None`` outside of a pool."""
     return _opening.get()
+
+
+def forget_opening(link: Link | None = None) -> None:
+    """Nothing is being opened here: an interrupt may have come before :func:`opening` could say so.
+
+    Parameters:
+        link: Of the connection that is not; ``None`` for any.
+    """
+    if link is None or _opening.get() is link:
+        _opening.set(None)
 
 
 def connect_limit(timeout: float | None) -> float | None:

@@ -49,6 +49,8 @@ class HearingAsyncStream(httpcore.AsyncNetworkStream):
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Write all of ``buffer``, and hear what comes meanwhile; see httpcore."""
         hears = self._inner.get_extra_info(EARLY)
+        if self._early is not None and self._early.answered:
+            self._tell()
         if hears is not None or len(buffer) <= LARGE:
             try:
                 await self._inner.write(buffer, timeout)
@@ -58,10 +60,18 @@ class HearingAsyncStream(httpcore.AsyncNetworkStream):
             return
         early = self._early = self._early or EarlyAnswer()
         try:
-            await send_listening(self._inner, [buffer], timeout, early)
+            # The answer to all of it may have come before the last write came back: that is not early.
+            before_all = await send_listening(self._inner, [buffer], timeout, early)
+        except BaseException:
+            before_all = early.answered
+            raise
         finally:
-            if early.answered and self._link is not None:
-                self._link.early = True
+            if before_all:
+                self._tell()
+
+    def _tell(self) -> None:
+        if self._link is not None:
+            self._link.early = True
 
     async def aclose(self) -> None:
         """Close the socket."""
