@@ -22,12 +22,13 @@ from httpcore._trace import Trace
 
 from triton_otel import _clock
 from triton_otel.wire.refused import StreamRefused
+from triton_otel.wire.stream import current_link
 from triton_otel.wire.streams import Stream
 
 if TYPE_CHECKING:
     from triton_otel.wire.phases import Attempt
 
-__all__ = ["CONFIG", "DISCONNECTED", "LOGGER", "H2Book"]
+__all__ = ["CONFIG", "DISCONNECTED", "LOGGER", "H2Book", "connect_limit"]
 
 LOGGER = logging.getLogger("httpcore.http2")
 
@@ -327,3 +328,9 @@ class H2Book:
 def again(error: Exception) -> Exception:
     """Return an error like this one, for each request its own: raising adds to the traceback."""
     return type(error)(*error.args)
+
+
+def connect_limit(timeout: float | None) -> float | None:
+    """Return the time-out of a step of a connect here, under the deadline of what it is made for."""
+    link = current_link()
+    return timeout if link is None else link.limit(timeout, httpcore.ConnectTimeout)

@@ -19,8 +19,7 @@ from httpcore._trace import Trace
 
 from triton_otel import _clock
 from triton_otel.wire.duplex import duplex_for
-from triton_otel.wire.h2book import CONFIG, LOGGER, H2Book
-from triton_otel.wire.stream import connect_limit
+from triton_otel.wire.h2book import CONFIG, LOGGER, H2Book, connect_limit
 from triton_otel.wire.streams import LockedState, Turns
 
 if TYPE_CHECKING:

@@ -27,7 +27,6 @@ __all__ = [
     "POOL_CLOSED",
     "Link",
     "WatchedBackend",
-    "connect_limit",
     "current_link",
     "forget_opening",
     "looked_up",
@@ -222,19 +221,9 @@ def current_link() -> Link | None:
 
 
 def forget_opening(link: Link | None = None) -> None:
-    """Nothing is being opened here: an interrupt may have come before :func:`opening` could say so.
-
-    Parameters:
-        link: Of the connection that is not; ``None`` for any.
-    """
+    """Nothing, or not ``link``, is being opened here: an interrupt may have come before :func:`opening` said so."""
     if link is None or _opening.get() is link:
         _opening.set(None)
-
-
-def connect_limit(timeout: float | None) -> float | None:
-    """Return the time-out of a step of a connect here, under the deadline of what it is made for."""
-    link = current_link()
-    return timeout if link is None else link.limit(timeout, httpcore.ConnectTimeout)
 
 
 def looked_up(since: float) -> None:

@@ -21,8 +21,7 @@ from triton_otel import _clock
 from triton_otel.wire.aio.duplex import async_duplex_for
 from triton_otel.wire.aio.http11 import parts_one_by_one, timeouts_of
 from triton_otel.wire.aio.turns import TaskTurns
-from triton_otel.wire.h2book import CONFIG, DISCONNECTED, LOGGER, H2Book
-from triton_otel.wire.stream import connect_limit
+from triton_otel.wire.h2book import CONFIG, DISCONNECTED, LOGGER, H2Book, connect_limit
 from triton_otel.wire.streams import GentleState
 
 if TYPE_CHECKING:
