@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import anyio
 import pytest
-from support.aio_books import serves, settled, until
+from support.aio_books import closed_while_it_warms, serves, settled, until
 from support.cancelling import EACH_WAY, STEPS
 from support.cancelling import run as run_kind
 from support.certificates import client_context
@@ -56,21 +55,9 @@ def test_aclose_while_the_settings_are_waited_for(run: Any) -> None:
     async def main() -> None:
         with RawServer(silent) as mute, H2Server(tls=False) as server:
             pool = AsyncConnectionPool(http1=False, http2=True)
-            opened: list[int] = []
-
-            async def warms() -> None:
-                opened.append(await pool.warm_up(mute.url, 5))
-
-            async with anyio.create_task_group() as group:
-                group.start_soon(warms)
-                await until(lambda: any("HTTP/2" in repr(connection) for connection in pool.connections))
-                await anyio.sleep(0.02)
-                await pool.aclose()
-                with anyio.fail_after(5):
-                    await until(lambda: opened)
-            assert opened == [0], "and no further one is tried"
-            stats = await settled(pool)
-            assert (stats.total, stats.opened, stats.open_errors) == (0, 0, {})
+            await closed_while_it_warms(
+                pool, mute.url, lambda: any("HTTP/2" in repr(connection) for connection in pool.connections)
+            )
             await until(lambda: mute.open == 0)
             await serves(pool, server.url)
             await pool.aclose()

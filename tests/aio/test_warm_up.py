@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import anyio
 import httpcore
 import pytest
-from support.aio_books import serves, settled, until
+from support.aio_books import closed_while_it_warms, serves, settled, until
 from support.cancelling import EACH_WAY, STEPS
 from support.cancelling import run as run_kind
 from support.certificates import client_context, server_context
@@ -62,21 +61,7 @@ def test_aclose_ends_it(run: Any, server: RawServer, at: str) -> None:
         with full_backlog() as port, RawServer(silent) as mute:
             url = f"http://127.0.0.1:{port}/" if at == "connect" else mute.url.replace("http:", "https:")
             pool = AsyncConnectionPool(ssl_context=client_context())
-            opened: list[int] = []
-
-            async def warms() -> None:
-                opened.append(await pool.warm_up(url, 5))
-
-            async with anyio.create_task_group() as group:
-                group.start_soon(warms)
-                await until(lambda: pool.connections and (at == "connect" or mute.accepted))
-                await anyio.sleep(0.02)
-                await pool.aclose()
-                with anyio.fail_after(5):
-                    await until(lambda: opened)
-            assert opened == [0], "and no further one is tried"
-            stats = await settled(pool)
-            assert (stats.total, stats.opened, stats.open_errors) == (0, 0, {})
+            await closed_while_it_warms(pool, url, lambda: pool.connections and (at == "connect" or mute.accepted))
             await until(lambda: mute.open == 0)
             await serves(pool, server.url)
             await pool.aclose()

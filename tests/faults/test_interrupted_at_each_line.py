@@ -18,8 +18,11 @@ from support.raw_server import Background, RawServer, wait_for
 from triton_otel.pool import ConnectionPool
 from triton_otel.wire.stream import current_link
 
-# A socket that is just being made has no owner yet: it is closed, with this warning, when it is let go of.
-pytestmark = pytest.mark.filterwarnings("ignore:.*<socket.socket:pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 looks for signals also where a with lets go"),
+    # A socket that is just being made has no owner yet: it is closed, with this warning, when it is let go of.
+    pytest.mark.filterwarnings("ignore:.*<socket.socket:pytest.PytestUnraisableExceptionWarning"),
+]
 
 Work = Callable[[ConnectionPool, RawServer], None]
 
@@ -92,7 +95,6 @@ def interrupted(number: int, work: Callable[[], None]) -> str | None:
     return at.place
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 looks for signals also where a with lets go")
 @pytest.mark.parametrize("used", [False, True], ids=["new", "used"])
 @pytest.mark.parametrize("work", [exchanges, requests, opens_ahead, goes_elsewhere, meets_a_dead_one])
 def test_the_thread_of_the_request(work: Work, used: bool) -> None:
@@ -119,7 +121,6 @@ def test_the_thread_of_the_request(work: Work, used: bool) -> None:
     assert any("pool/leases.py" in place for place in places)
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 looks for signals also where a with lets go")
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["same place", "another place"])
 def test_another_that_waits(elsewhere: bool) -> None:
     """Whoever waits for the place gets it, although the hand-over was broken off."""

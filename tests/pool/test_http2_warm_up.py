@@ -14,6 +14,7 @@ from support.h2_room import Holding, ask, holding, place, pool_for
 from support.h2_server import H2Server
 from support.raw_server import Background, Peer, RawServer, refusing_port, wait_for
 
+from triton_otel.pool import PoolStats
 from triton_otel.wire.phases import Attempt
 
 __all__ = ["holding", "place"]
@@ -50,19 +51,24 @@ def test_they_are_idle_then_and_the_first_request_is_their_first(make_pool, plac
     assert (stats.opened, stats.acquired_new, stats.acquired_reused, place.accepted) == (3, 1, 22, 3)
 
 
+def asked_meanwhile(pool, backend: SlowBackend, url: str, *, most: int, requests: int) -> PoolStats:
+    """Open a connection ahead, ask meanwhile, and return the numbers when all and one more have been served."""
+    warming = Background(lambda: pool.warm_up(url, most))
+    wait_for(lambda: backend.asked == 1)
+    calls = ask(pool, url, requests)
+    wait_for(lambda: f"Requests: {requests} active, 0 queued | Connections: 1 active, 0 idle" in repr(pool))
+    backend.gate.set()
+    assert warming.result() == 1
+    assert [call.result() for call in calls] == [b"ok"] * requests
+    return serves(pool, url)
+
+
 @pytest.mark.parametrize("streams", [100, 1])
 def test_requests_that_come_meanwhile_wait_for_it(make_pool, streams: int) -> None:
     backend = SlowBackend()
     with H2Server(tls=False, max_streams=streams) as server:
         pool = knowing(make_pool, network_backend=backend, max_connections=1)
-        warming = Background(lambda: pool.warm_up(server.url, 5))
-        wait_for(lambda: backend.asked == 1)
-        calls = ask(pool, server.url, 4)
-        wait_for(lambda: "Requests: 4 active, 0 queued | Connections: 1 active, 0 idle" in repr(pool))
-        backend.gate.set()
-        assert warming.result() == 1
-        assert [call.result() for call in calls] == [b"ok"] * 4
-        stats = serves(pool, server.url)
+        stats = asked_meanwhile(pool, backend, server.url, most=5, requests=4)
         assert (stats.opened, stats.acquired_new, stats.acquired_reused) == (1, 1, 4)
         assert server.peers[0].most_open <= streams
 
@@ -72,14 +78,7 @@ def test_what_alpn_turns_out_decides_about_those_who_wait(make_pool, speaks: str
     backend = SlowBackend()
     with H2Server() if speaks == "h2" else RawServer(tls=server_context()) as server:
         pool = make_pool(http2=True, ssl_context=client_context(), network_backend=backend)
-        warming = Background(lambda: pool.warm_up(server.url, 1))
-        wait_for(lambda: backend.asked == 1)
-        calls = ask(pool, server.url, 3)
-        wait_for(lambda: "Requests: 3 active, 0 queued | Connections: 1 active, 0 idle" in repr(pool))
-        backend.gate.set()
-        assert warming.result() == 1
-        assert [call.result() for call in calls] == [b"ok"] * 3
-        stats = serves(pool, server.url)
+        stats = asked_meanwhile(pool, backend, server.url, most=1, requests=3)
         assert stats.opened == 1 if speaks == "h2" else stats.opened <= 3
         assert stats.acquired_new + stats.acquired_reused == 4
 

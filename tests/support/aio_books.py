@@ -11,7 +11,7 @@ from support.raw_server import HANG
 
 from triton_otel.pool import AsyncConnectionPool, PoolStats
 
-__all__ = ["FAIRLY", "serves", "settled", "until"]
+__all__ = ["FAIRLY", "closed_while_it_warms", "serves", "settled", "until"]
 
 
 async def until(what: Callable[[], object], text: str = "") -> None:
@@ -37,3 +37,28 @@ async def serves(pool: AsyncConnectionPool, url: str) -> PoolStats:
     response = await pool.request("GET", url, extensions=FAIRLY)
     assert (response.status, response.content) == (200, b"ok")
     return await settled(pool)
+
+
+async def closed_while_it_warms(pool: AsyncConnectionPool, url: str, begun: Callable[[], object]) -> None:
+    """Close a pool that is opening connections ahead: that ends, and nothing of it is left.
+
+    Parameters:
+        pool: The pool, unused.
+        url: Where a connection does not come to be.
+        begun: Tells whether the first one is being opened.
+    """
+    opened: list[int] = []
+
+    async def warms() -> None:
+        opened.append(await pool.warm_up(url, 5))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(warms)
+        await until(begun)
+        await anyio.sleep(0.02)
+        await pool.aclose()
+        with anyio.fail_after(5):
+            await until(lambda: opened)
+    assert opened == [0], "and no further one is tried"
+    stats = await settled(pool)
+    assert (stats.total, stats.opened, stats.open_errors) == (0, 0, {})

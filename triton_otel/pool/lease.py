@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Dropped",
     "LeaseHolder",
+    "Leased",
     "LeasedStream",
     "close_connection",
     "close_inherited",
@@ -72,19 +73,47 @@ class Dropped:
             self._inner.close()
 
 
-class LeasedStream:
-    """The body of a response; closing it ends the lease of its connection, once.
+class Leased:
+    """What the bodies of responses have in common, for threads and for tasks: the lease, and what becomes of it.
 
-    As with httpcore, an iteration that is broken off closes it too, in the thread that lets go of the iterator.
+    Parameters:
+        inner: The body, as its connection has it.
+        pool: Where the connection goes back to.
+        slot: The lease.
     """
 
     __slots__ = ("__weakref__", "_inner", "_pool", "_reason", "_slot")
+
+    _dropped: type[Dropped] = Dropped
+    """What is left of one that is thrown away."""
 
     def __init__(self, inner: Any, pool: LeaseHolder, slot: Slot) -> None:
         self._inner = inner
         self._pool = pool
         self._slot: Slot | None = slot
         self._reason = "cancelled"
+
+    def _abandon(self, slot: Slot | None, owner: object | None) -> None:
+        """A close was broken off, perhaps before it knew slot and owner: what has not been settled is nobody's."""
+        slot = slot or self._slot
+        self._slot = None
+        if slot is not None:
+            self._pool.abandoned(owner or slot.owner)
+
+    def __del__(self) -> None:
+        slot = getattr(self, "_slot", None)
+        if slot is not None:
+            self._slot = None
+            self._pool.drop(self._dropped(slot, self._inner))
+
+
+class LeasedStream(Leased):
+    """The body of a response; closing it ends the lease of its connection, once.
+
+    As with httpcore, an iteration that is broken off closes it too, in the thread that lets go of the iterator.
+    """
+
+    __slots__ = ()
 
     def __iter__(self) -> Iterator[bytes]:
         try:
@@ -114,18 +143,10 @@ class LeasedStream:
                     self._inner.close()
             finally:
                 self._pool.settle(slot, self._reason)
+                slot = None
         except BaseException:
-            slot = slot or self._slot
-            self._slot = None
-            if slot is not None:
-                self._pool.abandoned(owner or slot.owner)
+            self._abandon(slot, owner)
             raise
-
-    def __del__(self) -> None:
-        slot = getattr(self, "_slot", None)
-        if slot is not None:
-            self._slot = None
-            self._pool.drop(Dropped(slot, self._inner))
 
 
 def close_connection(slot: Slot) -> None:

@@ -70,6 +70,7 @@ class ThreadLeases(GuardedBooks):
         now = _clock.now()
         if not self._shares:
             with self._lock:
+                # As _event() does, without a call: every request comes by here, and by release().
                 try:
                     slot = self._state.take_idle(key, attempt)
                 except BaseException:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from triton_otel.pool.failures import close_reason
-from triton_otel.pool.lease import Dropped
+from triton_otel.pool.lease import Dropped, Leased
 from triton_otel.wire.aio.runtime import close_now
 from triton_otel.wire.limits import BodyCounter
-
-if TYPE_CHECKING:
-    from triton_otel.pool.lease import LeaseHolder
-    from triton_otel.pool.slot import Slot
 
 __all__ = ["AsyncLeasedStream", "CountedStream"]
 
@@ -51,16 +47,12 @@ class _Dropped(Dropped):
         close_now(self._inner)
 
 
-class AsyncLeasedStream:
+class AsyncLeasedStream(Leased):
     """The body of a response; closing it ends the lease of its connection, once."""
 
-    __slots__ = ("__weakref__", "_inner", "_pool", "_reason", "_slot")
+    __slots__ = ()
 
-    def __init__(self, inner: Any, pool: LeaseHolder, slot: Slot) -> None:
-        self._inner = inner
-        self._pool = pool
-        self._slot: Slot | None = slot
-        self._reason = "cancelled"
+    _dropped = _Dropped
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
@@ -87,15 +79,7 @@ class AsyncLeasedStream:
             finally:
                 # Without a wait in between: the close may just have been cancelled.
                 self._pool.settle(slot, self._reason)
+                slot = None
         except BaseException:
-            slot = slot or self._slot
-            self._slot = None
-            if slot is not None:
-                self._pool.abandoned(owner or slot.owner)
+            self._abandon(slot, owner)
             raise
-
-    def __del__(self) -> None:
-        slot = getattr(self, "_slot", None)
-        if slot is not None:
-            self._slot = None
-            self._pool.drop(_Dropped(slot, self._inner))

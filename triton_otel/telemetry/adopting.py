@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import types
 import weakref
 from collections.abc import Iterator
 from typing import Any
 
-from triton_otel.telemetry.exporters import SPAN_EXPORTERS, fast_export_wanted
+from triton_otel.telemetry.exporters import fast_export_wanted, is_stock
 from triton_otel.telemetry.quiet import note
 
 __all__ = ["adopt_exporters", "leave_alone"]
@@ -36,7 +35,7 @@ def adopt_exporters(processor: object) -> None:
         if not fast_export_wanted(None):
             return
         for exporter in _exporters(processor):
-            if _is_stock(exporter) and exporter not in _LEFT_ALONE:
+            if is_stock(exporter) and _is_unchanged(exporter) and exporter not in _LEFT_ALONE:
                 from triton_otel.telemetry.encoding.among import adopt
 
                 adopt(exporter)
@@ -55,14 +54,6 @@ def _exporters(processor: Any) -> Iterator[Any]:
             yield from _exporters(each)
     elif kind in (BatchSpanProcessor, SimpleSpanProcessor) and _is_unchanged(processor):
         yield processor.span_exporter
-
-
-def _is_stock(exporter: object) -> bool:
-    kind = type(exporter)
-    # The class itself, and not one that says it has the same name.
-    return any(getattr(sys.modules.get(module), name, None) is kind for module, name in SPAN_EXPORTERS) and (
-        _is_unchanged(exporter)
-    )
 
 
 def _is_unchanged(made: object) -> bool:

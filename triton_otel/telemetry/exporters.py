@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
 from triton_otel.errors import ConfigError
 
-__all__ = ["SPAN_EXPORTERS", "checked", "exporters", "fast_export_wanted", "fast_exporter", "quickened"]
+__all__ = ["checked", "exporters", "fast_export_wanted", "fast_exporter", "is_stock", "quickened"]
 
 Exporter = TypeVar("Exporter")
 
@@ -22,10 +23,7 @@ _OTLP = {
     ("metrics", "grpc"): ("opentelemetry.exporter.otlp.proto.grpc.metric_exporter", "OTLPMetricExporter"),
     ("metrics", "http/protobuf"): ("opentelemetry.exporter.otlp.proto.http.metric_exporter", "OTLPMetricExporter"),
 }
-SPAN_EXPORTERS = tuple(place for (signal, _), place in _OTLP.items() if signal == "traces")
-"""Module and name of the stock classes."""
-
-_SPAN_EXPORTERS = {".".join(place) for place in SPAN_EXPORTERS}
+_SPAN_EXPORTERS = sorted(place for (signal, _), place in _OTLP.items() if signal == "traces")
 _PROTOCOLS = ("grpc", "http/protobuf")
 
 
@@ -84,8 +82,7 @@ def fast_export_wanted(argument: bool | None) -> bool:
 
 def quickened(exporter: object) -> bool:
     """Give a span exporter our encoder if it is a stock one for OTLP; return whether it has it."""
-    # A class of the application's that inherits from a stock one may have changed what the encoder replaces.
-    if _name(exporter) not in _SPAN_EXPORTERS:
+    if not is_stock(exporter):
         return False
     from triton_otel.telemetry.encoding.seam import quicken
 
@@ -94,13 +91,19 @@ def quickened(exporter: object) -> bool:
 
 def fast_exporter(exporter: Exporter) -> Exporter:
     """See :func:`triton_otel.telemetry.fast_exporter`."""
-    if _name(exporter) not in _SPAN_EXPORTERS:
-        valid = " or ".join(sorted(_SPAN_EXPORTERS))
-        raise TypeError(f"fast_exporter takes an exporter of the class {valid} itself; got one of {_name(exporter)}")
+    if not is_stock(exporter):
+        valid = " or ".join(".".join(place) for place in _SPAN_EXPORTERS)
+        got = f"{type(exporter).__module__}.{type(exporter).__qualname__}"
+        raise TypeError(f"fast_exporter takes an exporter of the class {valid} itself; got one of {got}")
     if fast_export_wanted(None):
         quickened(exporter)
     return exporter
 
 
-def _name(exporter: object) -> str:
-    return f"{type(exporter).__module__}.{type(exporter).__qualname__}"
+def is_stock(exporter: object) -> bool:
+    """Return whether a span exporter is exactly of a stock class for OTLP.
+
+    One that inherits from it may have changed what an encoder replaces; and one may say that it has the same name.
+    """
+    kind = type(exporter)
+    return any(getattr(sys.modules.get(module), name, None) is kind for module, name in _SPAN_EXPORTERS)
