@@ -6,6 +6,7 @@ import itertools
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -103,8 +104,11 @@ class SharedBooksMachine(RuleBasedStateMachine):
             got = self.state.acquire(key, self.now)
         except QueueLimitReached:
             assert not free
-            assert self.state.queued == self.state.max_queued
+            assert self.state.max_queued is not None
+            assert self.state.queued >= self.state.max_queued
             return
+        if isinstance(got, Waiter) and got.party is None and self.state.max_queued is not None:
+            assert self.state.queued <= self.state.max_queued, "nobody new waits beyond the limit"
         if free:
             assert isinstance(got, Slot)
             assert got.state == LEASED
@@ -362,6 +366,25 @@ def test_a_chain_is_followed() -> None:
         one.next = other
     assert chain(waiters[0]) == waiters
     assert chain(None) == []
+
+
+def test_who_had_joined_queues_even_beyond_the_limit_and_nobody_else_does() -> None:
+    state = PoolState(max_total=1, max_idle=1, max_queued=2, may_share=lambda key: True)
+    opening = state.acquire(SHARED, 0.0)
+    assert isinstance(opening, Slot)
+    joined = [state.acquire(SHARED, 0.0) for _ in range(4)]
+    assert state.queued == 0
+    state.opened(opening, 0.0)
+    assert state.turned_out(opening, 0, 0.0) is None
+    assert state.queued == 4
+    for left in (4, 3, 2):
+        with pytest.raises(QueueLimitReached):
+            state.acquire(SHARED, 0.0)
+        assert state.queued == left
+        waiter, _ = state.release(opening, 0.0, None)
+        assert waiter is joined[4 - left], "in the order in which they came"
+    assert isinstance(state.acquire(SHARED, 0.0), Waiter)
+    assert state.queued == 2
 
 
 TestSharedBooks = SharedBooksMachine.TestCase

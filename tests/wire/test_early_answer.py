@@ -167,6 +167,7 @@ def test_a_server_that_answers_and_reads_on(make_pool, patience, whole: bool, tl
         assert ask(pool, server.url, whole=whole) == (413, b"too much")
         assert settled(pool).total == 0
         serves(pool, server.url)
+        server.wait_for(lambda: got, "the server has read all that was sent")
     assert [None if seen is None else len(seen.body) for seen in got] == [len(BODY)]
 
 

@@ -64,6 +64,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
             with ``http2=True`` as for :class:`ConnectionPool`: requests share a connection.
         max_lifetime: Seconds that a connection may live, shortened by up to 2.5 % at random; ``None`` for ever.
         max_queued: Limit of requests that wait for a connection; one more gets :class:`QueueFull`.  ``None`` for none.
+            With HTTP/2 those who had shared a connection that came to nothing wait beyond it rather than fail.
         reuse: ``False`` closes every connection after its first request.
         max_response_size: Limit in bytes of an answer's body, as for :class:`ConnectionPool`; ``None`` for none.
     """

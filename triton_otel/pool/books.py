@@ -28,7 +28,7 @@ class Books:
         keep_alive: Seconds that a connection may be idle; ``None`` for ever.
         max_lifetime: Seconds that a connection may live, shortened by up to 2.5 % at random so that connections which
             were born together do not die together; ``None`` for ever.
-        max_queued: Limit of waiting requests; ``None`` for none.
+        max_queued: Number of waiting requests at which a new one is refused; ``None`` for never.
         reuse: Whether a connection may serve a second request.
         new_waiter: Makes a waiter; the shell's kind knows how to be woken.
     """

@@ -8,7 +8,8 @@ What holds besides:
 
 - nobody waits while an open shared connection to the same place takes one more request;
 - a connection that ends, ends for all its leases; each of them still ends once;
-- requests join only while nobody waits, so whoever loses the place is older than all who wait.
+- requests join only while nobody waits, so whoever loses the place is older than all who wait;
+- whoever was let in is never refused later: those who had joined, or start over, queue even beyond ``max_queued``.
 """
 
 from __future__ import annotations

@@ -50,6 +50,7 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
             out to speak HTTP/1.1, they get connections of their own.  Through a proxy a connection takes one at a time.
         max_lifetime: Seconds that a connection may live, shortened by up to 2.5 % at random; ``None`` for ever.
         max_queued: Limit of requests that wait for a connection; one more gets :class:`QueueFull`.  ``None`` for none.
+            With HTTP/2 those who had shared a connection that came to nothing wait beyond it rather than fail.
         reuse: ``False`` closes every connection after its first request.
         max_response_size: Limit in bytes of an answer's body as it comes over the wire, whichever way it is read; a
             request's extension of the same name comes first.  A longer one is a :class:`ResponseTooLarge`, before a
