@@ -92,6 +92,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
         reuse: bool = True,
         max_response_size: int | None = None,
     ) -> None:
+        self._foreign = network_backend is not None
         if network_backend is None:
             network_backend = default_backend(direct=proxy is None, shared=http2)
         watched = WatchedAsyncBackend(network_backend)
@@ -254,8 +255,8 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
             "network_backend": self._network_backend,
             "socket_options": self._socket_options,
         }
-        if self._http2:
-            return AsyncMultiplexConnection(http1=self._http1, http2=True, **arguments)
+        if self._may_speak_http2(origin.scheme):
+            return AsyncMultiplexConnection(http1=self._http1, http2=self._http2, **arguments)
         return AsyncHTTPConnection(**arguments)
 
     # The way of a request.
@@ -266,7 +267,7 @@ class AsyncConnectionPool(PoolShell, httpcore.AsyncConnectionPool):
         key = request.key if type(request) is PlannedRequest else key_of(request)
         if self._max_response_size is not None:
             request = bounded(request, self._max_response_size)
-        if not self._reuse and not self._http2:
+        if not self._reuse and not self._may_speak_http2(key[0]):
             # HTTP/2 has no such header, and who speaks shows too late.
             request = closing(request)
         leases = self._leases

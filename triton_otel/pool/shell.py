@@ -96,6 +96,9 @@ class PoolShell:
     _leases: ThreadLeases
     on_connect: Callable[[Connect], None] | None = None
     """Told of every attempt to connect; never while the pool's lock is held."""
+    _http2: bool
+    _foreign: bool
+    """Whether the backend is a caller's: its handshake may choose HTTP/2 where nobody offered that."""
 
     def _begin(self, state: dict[str, Any], keeper: Keeper = HOUSEKEEPER) -> None:
         """Set the books up.
@@ -156,6 +159,10 @@ class PoolShell:
             f"<{type(self).__name__} [Requests: {leased} active, {queued} queued | "
             f"Connections: {len(slots) - idle} active, {idle} idle]>"
         )
+
+    def _may_speak_http2(self, scheme: bytes) -> bool:
+        """Tell whether a connection without a proxy may turn out to speak HTTP/2."""
+        return self._http2 or (self._foreign and scheme == b"https")
 
     # The ways back.
 

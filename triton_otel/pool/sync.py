@@ -47,7 +47,8 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
         ssl_context, proxy, http1, http2, retries, local_address, uds, network_backend, socket_options: As in httpcore.
             With ``http2=True`` requests share a connection, as many as the server allows and at most 100; more open
             another one, or queue.  While one is being opened, requests to the same place wait for it; where it turns
-            out to speak HTTP/1.1, they get connections of their own.  Through a proxy a connection takes one at a time.
+            out to speak HTTP/1.1, they get connections of their own.  Through a proxy a connection takes one at a time,
+            and so does one whose handshake chooses HTTP/2 unasked, as a ``network_backend`` can make it.
         max_lifetime: Seconds that a connection may live, shortened by up to 2.5 % at random; ``None`` for ever.
         max_queued: Limit of requests that wait for a connection; one more gets :class:`QueueFull`.  ``None`` for none.
             With HTTP/2 those who had shared a connection that came to nothing wait beyond it rather than fail.
@@ -96,6 +97,7 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
             socket_options=socket_options,
         )
         self._max_response_size = max_response_size
+        self._foreign = network_backend is not None
         self._begin(
             {
                 **limits(max_connections, max_keepalive_connections, keepalive_expiry),
@@ -232,8 +234,8 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
             "network_backend": self._network_backend,
             "socket_options": self._socket_options,
         }
-        if self._http2:
-            return MultiplexConnection(http1=self._http1, http2=True, **arguments)
+        if self._may_speak_http2(origin.scheme):
+            return MultiplexConnection(http1=self._http1, http2=self._http2, **arguments)
         return HTTPConnection(**arguments)
 
     # The way of a request.
@@ -244,7 +246,7 @@ class ConnectionPool(PoolShell, httpcore.ConnectionPool):
         key = request.key if type(request) is PlannedRequest else key_of(request)
         if self._max_response_size is not None:
             request = bounded(request, self._max_response_size)
-        if not self._reuse and not self._http2:
+        if not self._reuse and not self._may_speak_http2(key[0]):
             # HTTP/2 has no such header, and who speaks shows too late.
             request = closing(request)
         if self._dropped:
