@@ -203,6 +203,7 @@ def test_close_while_the_settings_are_waited_for(make_pool) -> None:
         assert warming.result() == 0
         stats = settled(pool)
         assert (stats.total, stats.opened, stats.open_errors) == (0, 0, {})
+        server.wait_for(lambda: server.accepted)
         assert server.accepted == 1, "and no further one is tried"
         server.settled(0)
         serves(pool, other.url)
