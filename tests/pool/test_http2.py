@@ -222,3 +222,19 @@ def test_facts_of_requests_that_share(make_pool, place: H2Server, holding: Holdi
     assert {attempt.http_version for attempt in attempts} == {"2"}
     assert all(attempt.wait is not None and attempt.receive is not None for attempt in attempts)
     serves(pool, place.url)
+
+
+def test_bodies_of_many_threads_over_a_backend_of_the_callers(make_pool) -> None:
+    """Threads that read and write at a time are never in its TLS object together, which would break it."""
+    with H2Server(lambda asked: asked.reply(asked.body)) as server:
+        pool = pool_for(make_pool, server, network_backend=CountingBackend())
+
+        def work(number: int) -> list[bool]:
+            body = bytes([number]) * (30_000 * number)
+            return [pool.request("POST", server.url, content=body, extensions=WAITS).content == body for _ in range(30)]
+
+        calls = [Background(lambda number=number: work(number)) for number in range(8)]
+        assert [call.result() for call in calls] == [[True] * 30] * 8
+        server.handler = Asked.reply
+        stats = serves(pool, server.url)
+        assert (stats.opened, stats.resends, server.accepted) == (1, 0, 1)

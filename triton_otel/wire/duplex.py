@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 import httpcore
@@ -21,6 +22,7 @@ __all__ = ["Duplex", "duplex_for"]
 T = TypeVar("T")
 
 _PIECE = 64 * 1024
+_MOMENT = 0.05
 _CLOSED = "the connection was closed"
 
 
@@ -70,6 +72,9 @@ class SocketDuplex(Duplex):
         sock: Its socket.
     """
 
+    _most = _PIECE
+    """How much is written at once."""
+
     def __init__(self, stream: WatchedStream, sock: socket.socket) -> None:
         super().__init__(stream)
         self._link: Link = stream.link
@@ -77,8 +82,11 @@ class SocketDuplex(Duplex):
         self._lock = threading.Lock()
         self._users = 0
         self._closed = False
+        self._begin()
+
+    def _begin(self) -> None:
         try:
-            sock.settimeout(0.0)
+            self._sock.settimeout(0.0)
         except OSError:
             # Another thread has closed the pool since the socket was connected.
             raise httpcore.ConnectError(POOL_CLOSED) from None
@@ -86,7 +94,7 @@ class SocketDuplex(Duplex):
     def read(self, timeout: float | None) -> bytes:
         """Return what comes next; see :class:`Duplex`."""
         with self._use(httpcore.ReadError):
-            return self._now_or_later(lambda: self._sock.recv(_PIECE), select.POLLIN, timeout, httpcore.ReadTimeout)
+            return self._now_or_later(self._receive, select.POLLIN, timeout, httpcore.ReadTimeout)
 
     def write(self, data: bytes, timeout: float | None) -> None:
         """Write all of it; see :class:`Duplex`."""
@@ -97,14 +105,8 @@ class SocketDuplex(Duplex):
         with self._use(httpcore.WriteError):
             view = memoryview(data)
             while view:
-                piece = view[:_PIECE]
-                sent = self._now_or_later(
-                    lambda piece=piece: self._sock.send(piece),  # type: ignore[misc]
-                    select.POLLOUT,
-                    timeout,
-                    httpcore.WriteTimeout,
-                )
-                view = view[sent:]
+                send = partial(self._send, view[: self._most])
+                view = view[self._now_or_later(send, select.POLLOUT, timeout, httpcore.WriteTimeout) :]
 
     def readable(self) -> bool:
         """Tell whether bytes, or the end, wait."""
@@ -133,13 +135,22 @@ class SocketDuplex(Duplex):
         else:
             self._stream.close()
 
-    def _now_or_later(self, call: Callable[[], T], event: int, timeout: float | None, late: type[Exception]) -> T:
+    def _receive(self, _: float | None) -> bytes:
+        return self._sock.recv(_PIECE)
+
+    def _send(self, piece: memoryview, _: float | None) -> int:
+        return self._sock.send(piece)
+
+    def _now_or_later(
+        self, call: Callable[[float | None], T], event: int, timeout: float | None, late: type[Exception]
+    ) -> T:
         until = None if timeout is None else _clock.now() + timeout
+        left = timeout
         while True:
             wanted = event
             with self._lock:
                 try:
-                    return call()
+                    return call(left)
                 except (BlockingIOError, InterruptedError):
                     pass
                 except ssl.SSLWantReadError:
@@ -148,8 +159,8 @@ class SocketDuplex(Duplex):
                     wanted = select.POLLOUT
             poll = select.poll()
             poll.register(self._sock, wanted)
-            left = None if until is None else max(0.0, until - _clock.now()) * 1000.0
-            if not poll.poll(left) and left is not None:
+            left = None if until is None else max(0.0, until - _clock.now())
+            if not poll.poll(None if left is None else left * 1000.0) and left is not None:
                 raise late("timed out")
 
     def _over(self) -> bool:
@@ -180,10 +191,64 @@ class SocketDuplex(Duplex):
                     link.let_go()
 
 
+class SecureDuplex(SocketDuplex):
+    """The same over a TLS stream of a caller's backend: all goes through its methods, one thread at a time.
+
+    They are called where the socket has something for them, so that they need not wait; where they do, as for the
+    second half of a record or after one that carries no data, a read is broken off after a moment.
+
+    Parameters:
+        stream: The watched stream.
+        sock: Its socket.
+        pending: Tells how many bytes its TLS object has taken in that were not read yet.
+    """
+
+    _most = 16 * 1024
+    """One record, for which there is room where there is any."""
+
+    def __init__(self, stream: WatchedStream, sock: socket.socket, pending: Callable[[], int]) -> None:
+        super().__init__(stream, sock)
+        self._inner = stream.inner
+        self._pending = pending
+
+    def readable(self) -> bool:
+        """Tell whether bytes, or the end, wait."""
+        return Duplex.readable(self)
+
+    def _begin(self) -> None:
+        """Leave the time-out of the socket as it is: that is the stream's own affair."""
+
+    def _receive(self, left: float | None) -> bytes:
+        if not self._pending() and not self._has(select.POLLIN):
+            raise BlockingIOError
+        try:
+            return self._inner.read(_PIECE, _MOMENT if left is None else min(left, _MOMENT))
+        except httpcore.ReadTimeout:
+            raise BlockingIOError from None
+
+    def _send(self, piece: memoryview, left: float | None) -> int:
+        if not self._has(select.POLLOUT):
+            raise BlockingIOError
+        self._inner.write(bytes(piece), left)
+        return len(piece)
+
+    def _has(self, event: int) -> bool:
+        poll = select.poll()
+        poll.register(self._sock, event)
+        return bool(poll.poll(0))
+
+
 def duplex_for(stream: Any) -> Duplex:
-    """Return what reads and writes over a stream: its socket, where it has one that can be used directly."""
-    if type(stream) is WatchedStream and type(stream.inner) is SyncStream:
-        sock = stream.get_extra_info("socket")
-        if isinstance(sock, socket.socket):
-            return SocketDuplex(stream, sock)
-    return Duplex(stream)
+    """Return what reads and writes over a stream: its socket, where it has one that can be used directly.
+
+    A caller's stream is used itself; with TLS under a lock, where it tells of its socket and its TLS object.
+    """
+    if type(stream) is not WatchedStream:
+        return Duplex(stream)
+    sock = stream.get_extra_info("socket")
+    if not isinstance(sock, socket.socket):
+        return Duplex(stream)
+    if type(stream.inner) is SyncStream:
+        return SocketDuplex(stream, sock)
+    pending = getattr(stream.get_extra_info("ssl_object"), "pending", None)
+    return Duplex(stream) if pending is None else SecureDuplex(stream, sock, pending)
