@@ -49,7 +49,8 @@ class HearingAsyncStream(httpcore.AsyncNetworkStream):
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Write all of ``buffer``, and hear what comes meanwhile; see httpcore."""
         hears = self._inner.get_extra_info(EARLY)
-        if self._early is not None and self._early.answered:
+        # The end of a body of known length is an empty write, which the answer to all of it may come before.
+        if buffer and self._early is not None and self._early.answered:
             self._tell()
         if hears is not None or len(buffer) <= LARGE:
             try:
