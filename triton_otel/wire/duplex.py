@@ -222,14 +222,15 @@ class SecureDuplex(SocketDuplex):
         if not self._pending() and not self._has(select.POLLIN):
             raise BlockingIOError
         try:
-            return self._inner.read(_PIECE, _MOMENT if left is None else min(left, _MOMENT))
+            # Never 0, which means "do not block" to a socket, and is no time-out.
+            return self._inner.read(_PIECE, _MOMENT if left is None else max(0.001, min(left, _MOMENT)))
         except httpcore.ReadTimeout:
             raise BlockingIOError from None
 
     def _send(self, piece: memoryview, left: float | None) -> int:
         if not self._has(select.POLLOUT):
             raise BlockingIOError
-        self._inner.write(bytes(piece), left)
+        self._inner.write(bytes(piece), None if left is None else max(0.001, left))
         return len(piece)
 
     def _has(self, event: int) -> bool:
