@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from support.real_parts import missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from xdist.scheduler import Scheduling
 
 # The helpers are imported where they are used: gRPC and protobuf are no business of the other rooms' tests.
-REQUIRE_REAL = "TRITON_OTEL_REQUIRE_REAL"
 
 
 # A shell starts what it runs in the background with Ctrl-C ignored, and every child inherits that: the programs that
@@ -80,8 +79,6 @@ def triton(request: pytest.FixtureRequest, triton_receiver: OtlpReceiver) -> Ite
     except TritonUnavailable as error:
         reason = f"no real Triton: {error}; to bring it: {INSTALL_COMMAND}"
     if installation is None:
-        if os.environ.get(REQUIRE_REAL) == "1":
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
+        raise missing(reason)
     with RealTriton(installation, trace_url=f"{triton_receiver.http_endpoint}/v1/traces") as server:
         yield server

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
+from support.real_parts import missing
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +18,4 @@ def promtool() -> Path:
         return brought()
     except PromtoolUnavailable as error:
         reason = f"no promtool: {error}; to bring it: {INSTALL_COMMAND}"
-    if os.environ.get("TRITON_OTEL_REQUIRE_REAL") == "1":
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
+    raise missing(reason)

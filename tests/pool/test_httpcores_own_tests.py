@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from support.browser import REQUIRE_REAL
+from support.real_parts import missing
 from support.triton_install import cache_folder
 
 MODULES = [
@@ -38,10 +38,7 @@ def folder(tmp_path: Path) -> Path:
         command += ["--no-binary", "httpcore", "--dest", str(tmp_path / "new"), name.replace("-", "==")]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         if done.returncode != 0:
-            reason = f"no source archive of httpcore: {done.stderr.strip()[-500:]}"
-            if os.environ.get(REQUIRE_REAL) == "1":
-                pytest.fail(reason, pytrace=False)
-            pytest.skip(reason)
+            raise missing(f"no source archive of httpcore: {done.stderr.strip()[-500:]}")
         archive.parent.mkdir(parents=True, exist_ok=True)
         # First beside its place, which may be on another file system; several at a time do the same.
         beside = archive.with_suffix(f".{os.getpid()}")

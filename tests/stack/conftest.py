@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 import urllib.request
@@ -10,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.real_parts import missing
 from support.real_triton import INSTALL_COMMAND as TRITON_COMMAND
 from support.real_triton import RealTriton, TritonUnavailable, install
 from support.stack_queries import Jaeger, Prometheus, wait_for
@@ -35,13 +35,6 @@ def announce(request: pytest.FixtureRequest) -> Callable[[str], None]:
     return say
 
 
-def missing(reason: str) -> None:
-    """Skip, or fail where everything real must be there."""
-    if os.environ.get("TRITON_OTEL_REQUIRE_REAL") == "1":
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="session")
 def parts(announce: Callable[[str], None]) -> Parts:
     """The programs, built where the cache has none."""
@@ -49,8 +42,7 @@ def parts(announce: Callable[[str], None]) -> Parts:
         return bring(announce)
     except PartUnavailable as error:
         reason = f"no real stack: {error}; to bring it: {INSTALL_COMMAND}"
-    missing(reason)
-    raise AssertionError(reason)
+    raise missing(reason)
 
 
 @pytest.fixture(scope="session")
@@ -94,8 +86,7 @@ def started_triton(
     except TritonUnavailable as error:
         reason = f"no real Triton: {error}; to bring it: {TRITON_COMMAND}"
     if installation is None:
-        missing(reason)
-        raise AssertionError(reason)
+        raise missing(reason)
     trace_url = f"{stack.addresses.url('otlp_http')}/v1/traces"
     with RealTriton(installation, trace_url=trace_url, metrics_port=metrics_port, models=MODELS) as server:
         yield server, asked_without_client(server, prometheus)

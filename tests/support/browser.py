@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
+from support.real_parts import missing
 
 __all__ = ["INSTALL_COMMAND", "Browser", "Picture", "Rect", "browser_or_skip"]
 
 INSTALL_COMMAND = "apt-get install chromium (or name one: TRITON_OTEL_CHROMIUM=/path/to/chromium)"
-REQUIRE_REAL = "TRITON_OTEL_REQUIRE_REAL"
 LIMIT = 50.0
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -40,10 +39,7 @@ def browser_or_skip(folder: Path) -> Browser:
     found = named or next(filter(None, map(shutil.which, _NAMES)), None)
     if found is not None:
         return Browser(found, folder)
-    reason = f"no browser: none of {', '.join(_NAMES)} is on the PATH; to bring one: {INSTALL_COMMAND}"
-    if os.environ.get(REQUIRE_REAL) == "1":
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
+    raise missing(f"no browser: none of {', '.join(_NAMES)} is on the PATH; to bring one: {INSTALL_COMMAND}")
 
 
 @dataclass(frozen=True)

@@ -110,12 +110,10 @@ class SocketDuplex(Duplex):
 
     def readable(self) -> bool:
         """Tell whether bytes, or the end, wait."""
-        poll = select.poll()
         try:
-            poll.register(self._sock, select.POLLIN)
+            return self._has(select.POLLIN)
         except ValueError:
             return True
-        return bool(poll.poll(0))
 
     def close(self) -> None:
         """Close; again does nothing.
@@ -140,6 +138,12 @@ class SocketDuplex(Duplex):
 
     def _send(self, piece: memoryview, _: float | None) -> int:
         return self._sock.send(piece)
+
+    def _has(self, event: int) -> bool:
+        """Tell whether the socket is ready for it now."""
+        poll = select.poll()
+        poll.register(self._sock, event)
+        return bool(poll.poll(0))
 
     def _now_or_later(
         self, call: Callable[[float | None], T], event: int, timeout: float | None, late: type[Exception]
@@ -232,11 +236,6 @@ class SecureDuplex(SocketDuplex):
             raise BlockingIOError
         self._inner.write(bytes(piece), None if left is None else max(0.001, left))
         return len(piece)
-
-    def _has(self, event: int) -> bool:
-        poll = select.poll()
-        poll.register(self._sock, event)
-        return bool(poll.poll(0))
 
 
 def duplex_for(stream: Any) -> Duplex:
